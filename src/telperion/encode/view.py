@@ -1,0 +1,91 @@
+"""What is known of an object at a given day: its rows (full or alert view) and its context."""
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from telperion.lightcurves import LightCurves
+
+View = Literal["full", "alert"]
+Context = Literal["specz", "photoz", "none"]
+
+FIRST_NIGHT = 0.5
+"""Days after the first detection within which only detections are known (a night is shorter)."""
+
+HISTORY = 30.0
+"""Days before the first detection to which a live alert's forced photometry reaches back."""
+
+SPECZ = ("redshift", "redshift_err", "redshift_final", "redshift_final_err", "hostgal_specz", "hostgal_specz_err")
+"""The context that needs a spectrum. ``redshift`` is the best known, so without it the photometric one takes over."""
+
+
+def view(light_curves: LightCurves, days: ArrayLike = np.inf, kind: View = "full") -> LightCurves:
+    """Cut light curves to what is known some days after the first detection.
+
+    Parameters
+    ----------
+    light_curves : LightCurves
+    days : float or array, shape ``(n_objects,)``
+        Days after the first detection; an object without one keeps its rows only where `days` is infinite.
+    kind : {"full", "alert"}
+        *full*: every row up to then, as the published studies have it. *alert*: what a live alert tells. As long as
+        an object has been observed in the night of its first detection only, these are its detections; from the next
+        night on, forced photometry too, reaching back at most 30 days before the first detection. An object without
+        a detection raises no alert: it has no rows.
+
+    Returns
+    -------
+    LightCurves
+        The same objects with fewer rows.
+
+    Raises
+    ------
+    ValueError
+        The kind is unknown, or days are NaN.
+
+    Examples
+    --------
+    >>> curves = LightCurves(["a"], [0, 4], [10.0, 50.0, 60.0, 63.0], [1, 1, 1, 1], [1, 1, 9, 2], [1, 1, 1, 1],
+    ...                      [False, False, True, False])
+    >>> view(curves, 2.0, "full").time, view(curves, 2.0, "alert").time, view(curves, 8.0, "alert").time
+    (array([10., 50., 60.]), array([60.]), array([50., 60., 63.]))
+    """
+    if kind not in get_args(View):
+        raise ValueError(f"view is {kind!r}, expected one of {', '.join(get_args(View))}")
+    if np.isnan(days).any():
+        raise ValueError("days must not be NaN")
+    seen = light_curves.until(days)
+    if kind == "full":
+        return seen
+    since, rows = seen.days_since_first_detection, seen.object_index
+    later_night = np.zeros(len(seen), dtype=bool)
+    later_night[rows[since > FIRST_NIGHT]] = True
+    return seen.select_rows(np.where(later_night[rows], since >= -HISTORY, seen.detected & (since >= 0)))
+
+
+def keep_context(light_curves: LightCurves, which: Context) -> LightCurves:
+    """Keep only a kind of context: ``specz`` keeps all, ``photoz`` what needs no spectrum, ``none`` nothing.
+
+    Fluxes that are not dereddened yet are dereddened first where nothing is kept, since E(B-V) goes too.
+
+    Examples
+    --------
+    >>> curves = LightCurves(["a"], [0, 1], [1.0], [1], [1.0], [1.0], [True],
+    ...                      {"hostgal_specz": [0.5], "hostgal_photoz": [0.4], "mwebv": [0.1]})
+    >>> sorted(keep_context(curves, "photoz").context)
+    ['hostgal_photoz', 'mwebv', 'redshift']
+    """
+    if which not in get_args(Context):
+        raise ValueError(f"context is {which!r}, expected one of {', '.join(get_args(Context))}")
+    if which == "specz":
+        return light_curves
+    if which == "none":
+        if not light_curves.dereddened and "mwebv" in light_curves.context:
+            light_curves = light_curves.deredden()
+        return light_curves.with_context({})
+    context = {name: values for name, values in light_curves.context.items() if name not in SPECZ}
+    for name, photometric in (("redshift", "hostgal_photoz"), ("redshift_err", "hostgal_photoz_err")):
+        if photometric in context:
+            context[name] = context[photometric]
+    return light_curves.with_context(context)

@@ -1,0 +1,352 @@
+"""Score node probabilities against the truth on every level of the tree; arrays in, `Scores` out.
+
+The layout follows ORACLE (Shah et al. 2025): precision, recall, F1 and one-vs-rest ROC-AUC for level 1, level 2 and the
+leaves. Conventions, the same everywhere:
+
+* The classes of level ``k`` are the nodes of depth ``k`` and the leaves above it: every leaf belongs to exactly one
+  class of each level (AGN is a class of level 2 and a leaf).
+* An object labelled with an inner node counts on the levels that its label reaches, and is left out of deeper ones.
+* Averages run over the classes *present in the truth*, and 0/0 counts as 0; in scikit-learn that is
+  ``labels=<present>, zero_division=0``.
+* Decisions (precision, recall, F1, accuracy, confusion) may divide leaf probabilities by a prior; beliefs (ROC-AUC,
+  log-loss, calibration errors) never do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from telperion.scores import (
+    LEVELS,
+    PHASES,
+    ROC_GRID,
+    Evaluation,
+    LevelScores,
+    Scores,
+    precision_recall_f1,
+    weighted_mean,
+)
+from telperion.taxonomy import Taxonomy
+
+__all__ = [
+    "LEVELS",
+    "PHASES",
+    "Evaluation",
+    "Interval",
+    "LevelScores",
+    "Scores",
+    "bootstrap",
+    "bootstrap_gap",
+    "evaluate",
+    "level_nodes",
+    "reliability",
+    "roc_curve",
+]
+
+N_BINS = 15
+"""Equal-width bins of probability for the calibration errors."""
+
+_SMALLEST = 1e-15  # probabilities are clipped here before a logarithm, as the PLAsTiCC challenge did
+_TOLERANCE = 1e-3  # networks give float32
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A bootstrapped number: its estimate, its 95 % percentile interval and its standard error."""
+
+    estimate: float
+    low: float
+    high: float
+    standard_error: float
+
+
+def evaluate(
+    probabilities: ArrayLike, labels: ArrayLike, tree: Taxonomy, *, leaf_prior: ArrayLike | None = None
+) -> Scores:
+    """Score node probabilities on level 1, level 2 and the leaves.
+
+    Parameters
+    ----------
+    probabilities : array, shape ``(n_objects, n_nodes)``
+        Absolute node probabilities; those of each level sum to one.
+    labels : array of int, shape ``(n_objects,)``
+        Position of each object's true node, leaf or not; -1 where it is unknown (left out of every level).
+    tree : Taxonomy
+    leaf_prior : array, shape ``(n_leaves,)``, optional
+        Leaves are decided by ``argmax(probability / leaf_prior)``, without it by the highest probability.
+
+    Raises
+    ------
+    ValueError
+        There are no objects, shapes disagree, a probability is not finite or not within 0 to 1, those of a level do not
+        sum to one, a label is no node, or a prior is not positive.
+
+    Examples
+    --------
+    >>> tree = Taxonomy.load("plasticc")
+    >>> certain = tree.ancestors[tree.leaves].astype(float)  # one object a leaf, all probability on its path
+    >>> evaluate(certain, tree.leaves, tree)["leaves"].macro.f1
+    1.0
+    """
+    probability, node = _checked(probabilities, labels, tree)
+    levels = {}
+    for level in LEVELS:
+        nodes = level_nodes(tree, level)
+        truth = _true_class(node, tree, nodes)
+        reached = truth >= 0
+        levels[level] = _score(
+            probability[reached][:, nodes],
+            truth[reached],
+            _decide(probability[reached], tree, level, leaf_prior),
+            classes=tuple(tree.nodes[node] for node in nodes),
+            groups=tuple(tree.nodes[node] for node in tree.parent[nodes]),
+            left_out=int((~reached).sum()),
+        )
+    return Scores(levels)
+
+
+def level_nodes(tree: Taxonomy, level: str) -> NDArray[np.int64]:
+    """Give the nodes that are the classes of one of `LEVELS`, in tree order; their probabilities sum to one.
+
+    Examples
+    --------
+    >>> tree = Taxonomy.load("mallorn")
+    >>> [tree.nodes[node] for node in level_nodes(tree, "level 2")]  # AGN is a leaf of depth 1
+    ['AGN', 'TDE', 'SN Ia kinds', 'Core collapse', 'Superluminous']
+    """
+    if level not in LEVELS:
+        raise ValueError(f"no level {level!r}; there are {', '.join(LEVELS)}")
+    if level == "leaves":
+        return tree.leaves
+    depth = LEVELS.index(level) + 1
+    return np.union1d(tree.level(depth), tree.leaves[tree.depth[tree.leaves] < depth])
+
+
+def roc_curve(score: ArrayLike, positive: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Trace the ROC curve of one class against the rest, objects of equal score falling together.
+
+    The area below it is the rank statistic of Mann and Whitney with ties counted half.
+
+    Parameters
+    ----------
+    score : array, shape ``(n_objects,)``
+        Higher means more likely of the class.
+    positive : array of bool, shape ``(n_objects,)``
+        Whether an object is of the class.
+
+    Returns
+    -------
+    false_positive_rate, true_positive_rate : array, shape ``(n_distinct_scores + 1,)``
+        From 0 to 1; NaN where there is nothing to count.
+
+    Examples
+    --------
+    >>> false_alarms, hits = roc_curve([0.9, 0.5, 0.5, 0.1], [True, True, False, False])
+    >>> float(np.trapezoid(hits, false_alarms))
+    0.875
+    """
+    score, positive = np.asarray(score, dtype=float), np.asarray(positive, dtype=bool)
+    order = np.argsort(-score)
+    last = np.flatnonzero(np.diff(-score[order], append=np.inf))  # the last object of each distinct score
+    hits = np.concatenate([[0], np.cumsum(positive[order])[last]])
+    false_alarms = np.concatenate([[0], last + 1]) - hits
+    with np.errstate(invalid="ignore"):  # 0/0 is the NaN that is promised
+        return false_alarms / false_alarms[-1], hits / hits[-1]
+
+
+def reliability(probability: ArrayLike, right: ArrayLike) -> NDArray[np.float64]:
+    """Set probabilities against frequencies in `N_BINS` bins of equal width.
+
+    Parameters
+    ----------
+    probability : array, shape ``(n_objects,)``
+    right : array of bool, shape ``(n_objects,)``
+        Whether what the probability speaks of is so.
+
+    Returns
+    -------
+    array, shape ``(N_BINS, 3)``
+        Mean probability, frequency and objects of each bin; NaN, NaN, 0 where it is empty.
+
+    Examples
+    --------
+    >>> reliability([0.92, 0.98, 0.97], [True, True, False])[-2:].round(3).tolist()
+    [[0.92, 1.0, 1.0], [0.975, 0.5, 2.0]]
+    """
+    probability = np.asarray(probability, dtype=float)
+    place = np.clip((probability * N_BINS).astype(int), 0, N_BINS - 1)
+    count, belief, truth = (np.bincount(place, weights, N_BINS) for weights in (None, probability, np.asarray(right)))
+    with np.errstate(invalid="ignore"):  # 0/0 is the NaN that is promised
+        return np.column_stack([belief / count, truth / count, count])
+
+
+def bootstrap(level: LevelScores, *, n_draws: int = 1000, seed: int = 0) -> Interval:
+    """Bootstrap the macro F1 of one level over its objects.
+
+    Objects drawn with replacement fall into the cells of the confusion matrix by a multinomial law, so the cells are
+    drawn and no object is touched again.
+
+    Examples
+    --------
+    >>> tree = Taxonomy.load("plasticc")
+    >>> certain = tree.ancestors[tree.leaves].astype(float)
+    >>> bootstrap(evaluate(certain, tree.leaves, tree)["level 2"]).low
+    1.0
+    """
+    draws = _draw(level.confusion.ravel(), n_draws, seed).reshape(n_draws, *level.confusion.shape)
+    return _interval(level.macro.f1, _macro_f1(draws))
+
+
+def bootstrap_gap(
+    ours: ArrayLike,
+    theirs: ArrayLike,
+    labels: ArrayLike,
+    tree: Taxonomy,
+    level: str = "leaves",
+    *,
+    leaf_priors: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
+    n_draws: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Bootstrap the macro F1 of one classifier minus another's on the same objects, drawing each object for both.
+
+    Parameters
+    ----------
+    ours, theirs : array, shape ``(n_objects, n_nodes)``
+        Absolute node probabilities.
+    labels : array of int, shape ``(n_objects,)``
+        As in `evaluate`.
+    leaf_priors : pair of array, shape ``(n_leaves,)``, or None
+        The ``leaf_prior`` of each.
+
+    Examples
+    --------
+    >>> tree = Taxonomy.load("plasticc")
+    >>> certain = tree.ancestors[tree.leaves].astype(float)
+    >>> bootstrap_gap(certain, certain, tree.leaves, tree).high
+    0.0
+    """
+    nodes = level_nodes(tree, level)
+    decided = []
+    for probabilities, prior in zip((ours, theirs), leaf_priors, strict=True):
+        probability, node = _checked(probabilities, labels, tree)
+        decided.append(_decide(probability, tree, level, prior))
+    truth = _true_class(node, tree, nodes)
+    cells, counts = np.unique(np.stack([truth, *decided])[:, truth >= 0], axis=1, return_counts=True)
+    weights = np.vstack([counts, _draw(counts, n_draws, seed)])  # (1 + n_draws, n_cells); first the objects as they are
+    true, mine, other = np.eye(nodes.size)[cells]  # each (n_cells, n_classes)
+    f1 = [_macro_f1(np.einsum("dc,ci,cj->dij", weights, true, column, optimize=True)) for column in (mine, other)]
+    gap = f1[0] - f1[1]
+    return _interval(float(gap[0]), gap[1:])
+
+
+def _score(
+    belief: NDArray[np.float64],
+    truth: NDArray[np.int64],
+    decided: NDArray[np.int64],
+    *,
+    classes: tuple[str, ...],
+    groups: tuple[str, ...],
+    left_out: int,
+) -> LevelScores:
+    size = len(classes)
+    is_class = truth[:, None] == np.arange(size)  # (n_objects, n_classes)
+    curves = [roc_curve(belief[:, k], is_class[:, k]) for k in range(size)]
+    auc = np.array([np.trapezoid(hits, false_alarms) for false_alarms, hits in curves])
+    roc = np.array([np.interp(ROC_GRID, *curve) for curve in curves])
+    loss = -np.log(np.clip(belief[is_class], _SMALLEST, 1))
+    support = is_class.sum(axis=0)
+    class_loss = np.bincount(truth, loss, size) / np.maximum(support, 1)
+    return LevelScores(
+        classes=classes,
+        groups=groups,
+        confusion=np.bincount(truth * size + decided, minlength=size**2).reshape(size, size),
+        auc=auc,
+        roc=np.where(np.isnan(auc)[:, None], np.nan, roc.round(4)),
+        calibration_error=np.array([_calibration_error(belief[:, k], is_class[:, k]) for k in range(size)]),
+        reliability=reliability(belief.max(axis=1, initial=0), belief.argmax(axis=1) == truth),
+        log_loss=weighted_mean(loss, np.ones(loss.size)),
+        balanced_log_loss=weighted_mean(class_loss, support > 0),
+        left_out=left_out,
+    )
+
+
+def _true_class(node: NDArray[np.int64], tree: Taxonomy, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of each label's ancestor (or itself) among the nodes of a level, -1 where it reaches none of them."""
+    above = tree.ancestors[node][:, nodes]
+    return np.where((node >= 0) & above.any(axis=1), above.argmax(axis=1), -1)
+
+
+def _decide(
+    probability: NDArray[np.float64], tree: Taxonomy, level: str, leaf_prior: ArrayLike | None
+) -> NDArray[np.int64]:
+    score = probability[:, level_nodes(tree, level)]
+    if level == "leaves" and leaf_prior is not None:
+        score = score / _checked_prior(leaf_prior, tree)
+    return score.argmax(axis=1)
+
+
+def _calibration_error(probability: NDArray[np.float64], is_class: NDArray[np.bool_]) -> float:
+    table = reliability(probability, is_class)
+    belief, frequency, count = table[table[:, 2] > 0].T
+    return weighted_mean(np.abs(belief - frequency), count)
+
+
+def _draw(counts: NDArray[np.int64], n_draws: int, seed: int) -> NDArray[np.int64]:
+    total = counts.sum()
+    if not total:
+        raise ValueError("no object has a label on this level, there is nothing to draw")
+    return np.random.default_rng(seed).multinomial(total, counts / total, size=n_draws)
+
+
+def _macro_f1(confusions: NDArray[Any]) -> NDArray[np.float64]:
+    present = confusions.sum(axis=-1) > 0
+    return (precision_recall_f1(confusions)[2] * present).sum(axis=-1) / present.sum(axis=-1)
+
+
+def _interval(estimate: float, draws: NDArray[np.float64]) -> Interval:
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Interval(estimate, float(low), float(high), float(draws.std(ddof=1)))
+
+
+def _checked(
+    probabilities: ArrayLike, labels: ArrayLike, tree: Taxonomy
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    probability, node = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
+    if probability.ndim != 2 or probability.shape[1] != len(tree.nodes):
+        raise ValueError(f"probabilities have shape {probability.shape}, expected (n_objects, {len(tree.nodes)})")
+    if node.shape != probability.shape[:1]:
+        raise ValueError(f"labels have shape {node.shape}, expected {probability.shape[:1]}, one an object")
+    if not node.size:
+        raise ValueError("there are no objects to evaluate")
+    if node.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels are {node.dtype}, expected node positions (int); Taxonomy.labels gives them for names"
+        )
+    _refuse(~np.isfinite(probability).all(axis=1), "probabilities are not finite")
+    _refuse((np.abs(probability - 0.5) > 0.5 + _TOLERANCE).any(axis=1), "probabilities are not within 0 to 1")
+    _refuse((node < -1) | (node >= len(tree.nodes)), f"labels are not within -1 to {len(tree.nodes) - 1}")
+    for level in LEVELS:
+        total = probability[:, level_nodes(tree, level)].sum(axis=1)
+        _refuse(np.abs(total - 1) > _TOLERANCE, f"probabilities do not sum to one over {level}")
+    return probability, node.astype(np.int64)
+
+
+def _checked_prior(leaf_prior: ArrayLike, tree: Taxonomy) -> NDArray[np.float64]:
+    prior = np.asarray(leaf_prior, dtype=np.float64)
+    if prior.shape != tree.leaves.shape:
+        raise ValueError(f"leaf_prior has shape {prior.shape}, expected {tree.leaves.shape}, one a leaf")
+    if (wrong := np.flatnonzero(~(np.isfinite(prior) & (prior > 0)))).size:
+        raise ValueError(
+            f"leaf_prior is not positive for {wrong.size} leaves, first {tree.nodes[tree.leaves[wrong[0]]]!r}"
+        )
+    return prior
+
+
+def _refuse(wrong: ArrayLike, what: str) -> None:
+    if (rows := np.flatnonzero(wrong)).size:
+        raise ValueError(f"{what} for {rows.size} objects, first at object {rows[0]}")
