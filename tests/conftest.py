@@ -17,5 +17,5 @@ def lsst_data() -> Path:
     """The folder with the unpacked research data; tests that need it are skipped where it is absent."""
     folder = Path(os.environ.get("LSST_DATA", "~/.cache/lsst-data")).expanduser()
     if not folder.is_dir():
-        pytest.skip(f"no research data at {folder}; set LSST_DATA to the folder that holds plasticc, mallorn, elasticc2")
+        pytest.skip(f"no research data at {folder}: set LSST_DATA to a folder with plasticc, mallorn, elasticc2")
     return folder

@@ -57,5 +57,5 @@ def band_index(names: ArrayLike) -> NDArray[np.int8]:
     index = np.array([known.get(str(name).strip(), -1) for name in distinct], dtype=np.int8)[inverse.reshape(-1)]
     if (unknown := np.flatnonzero(index < 0)).size:
         first = distinct[inverse.reshape(-1)[unknown[0]]]
-        raise ValueError(f"band is unknown in {unknown.size} rows, first {first!r} at row {unknown[0]}; known: ugrizy")
+        raise ValueError(f"band is unknown in {unknown.size} rows, first '{first}' at row {unknown[0]}; known: ugrizy")
     return index

@@ -42,7 +42,7 @@ class LightCurves:
     context : mapping of str to array, shape ``(n_objects,)``
         What is known of the object beside its light curve (redshift, host, dust), NaN where unknown.
     label : array of str, shape ``(n_objects,)``, optional
-        Class, as named by the data set or by any node of a tree; "" where unknown.
+        Class, as named by the data set or by any node of a tree; "" where unknown, by default everywhere.
     dereddened : bool
         Whether fluxes are corrected for dust in the Milky Way.
 
@@ -67,7 +67,7 @@ class LightCurves:
     flux_err: NDArray[np.float32]
     detected: NDArray[np.bool_]
     context: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    label: NDArray[np.str_] | None = None
+    label: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, dtype=np.str_))
     dereddened: bool = False
 
     def __post_init__(self) -> None:
@@ -76,8 +76,8 @@ class LightCurves:
             self._freeze(name, _as_column(name, values, _ROW_COLUMNS[name]))
         self._freeze("object_id", np.asarray(self.object_id, dtype=np.str_))
         self._freeze("offsets", np.asarray(self.offsets, dtype=np.int64))
-        if self.label is not None:
-            self._freeze("label", np.asarray(self.label, dtype=np.str_))
+        label = np.asarray(self.label, dtype=np.str_)
+        self._freeze("label", label if label.size else np.full(len(self), "", dtype=np.str_))
         context = {name: np.asarray(values, dtype=np.float64) for name, values in self.context.items()}
         for values in context.values():
             values.flags.writeable = False
@@ -106,12 +106,12 @@ class LightCurves:
                 raise ValueError(f"{name!r} cannot be the name of a context column")
             if values.shape != (n,):
                 raise ValueError(f"context {name!r} has shape {values.shape}, expected ({n},)")
-        if self.label is not None and self.label.shape != (n,):
+        if self.label.shape != (n,):
             raise ValueError(f"label has shape {self.label.shape}, expected ({n},)")
         distinct, first, count = np.unique(self.object_id, return_index=True, return_counts=True)
         if (count > 1).any():
             name = distinct[count > 1][np.argmin(first[count > 1])]
-            raise ValueError(f"object_id is not unique for {(count > 1).sum()} objects, first {name!r}")
+            raise ValueError(f"object_id is not unique for {(count > 1).sum()} objects, first '{name}'")
 
     def _check_values(self) -> None:
         self._reject(~np.isfinite(self.time), "time is not finite")
@@ -127,13 +127,13 @@ class LightCurves:
         for name, values in self.context.items():
             if (wrong := np.flatnonzero(np.isinf(values))).size:
                 first = self.object_id[wrong[0]]
-                raise ValueError(f"context {name!r} is infinite for {wrong.size} objects, first {first!r}")
+                raise ValueError(f"context {name!r} is infinite for {wrong.size} objects, first '{first}'")
 
     def _reject(self, wrong: NDArray[np.bool_], rule: str) -> None:
         if wrong.any():
             row = int(np.argmax(wrong))
             owner = int(np.searchsorted(self.offsets, row, side="right")) - 1
-            place = f"{self.object_id[owner]!r} (its row {row - self.offsets[owner]})"
+            place = f"'{self.object_id[owner]}' (its row {row - self.offsets[owner]})"
             raise ValueError(f"{rule} in {int(wrong.sum())} rows, first at object {place}")
 
     # -- making ------------------------------------------------------------------------------------------------
@@ -211,7 +211,9 @@ class LightCurves:
         if not ((step > 0) | ((step == 0) & (np.diff(time) > 0))).all():
             order = np.lexsort((band, time, code))
             time, band, flux, flux_err, detected = (c[order] for c in (time, band, flux, flux_err, detected))
-        return cls(names, offsets, time, band, flux, flux_err, detected, context or {}, label, dereddened)  # type: ignore[arg-type]
+        label = np.zeros(0, dtype=np.str_) if label is None else np.asarray(label)
+        columns_of_objects = {name: np.asarray(values) for name, values in (context or {}).items()}
+        return cls(names, offsets, time, band, flux, flux_err, detected, columns_of_objects, label, dereddened)
 
     @classmethod
     def concatenate(cls, parts: Sequence[LightCurves]) -> LightCurves:
@@ -228,16 +230,14 @@ class LightCurves:
             raise ValueError("some of the parts are dereddened and some are not; call deredden() on those first")
         names = dict.fromkeys(name for part in parts for name in part.context)
         starts = np.cumsum([0] + [part.n_rows for part in parts])
-        labels = None
-        if any(part.label is not None for part in parts):
-            labels = np.concatenate([np.full(len(p), "") if p.label is None else p.label for p in parts])
+        ends = [part.offsets[1:] + start for part, start in zip(parts, starts, strict=False)]
         return cls(
             np.concatenate([part.object_id for part in parts]),
-            np.concatenate([[0]] + [part.offsets[1:] + start for part, start in zip(parts, starts, strict=False)]),
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in _ROW_COLUMNS),
-            {n: np.concatenate([p.context.get(n, np.full(len(p), np.nan)) for p in parts]) for n in names},
-            labels,
-            parts[0].dereddened,
+            np.concatenate([[0], *ends]),
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _ROW_COLUMNS},
+            context={n: np.concatenate([p.context.get(n, np.full(len(p), np.nan)) for p in parts]) for n in names},
+            label=np.concatenate([part.label for part in parts]),
+            dereddened=parts[0].dereddened,
         )
 
     # -- looking -----------------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ class LightCurves:
 
     # -- slicing -----------------------------------------------------------------------------------------------
 
-    def __getitem__(self, which: int | slice | ArrayLike) -> LightCurves:
+    def __getitem__(self, which: int | slice | list[int] | NDArray[Any]) -> LightCurves:
         """Select objects by position, slice, mask or array of positions (in that order; none twice)."""
         chosen = np.atleast_1d(np.arange(len(self))[which])
         lengths = self.lengths[chosen]
@@ -298,7 +298,7 @@ class LightCurves:
             offsets=offsets,
             **{name: getattr(self, name)[rows] for name in _ROW_COLUMNS},
             context={name: values[chosen] for name, values in self.context.items()},
-            label=None if self.label is None else self.label[chosen],
+            label=self.label[chosen],
         )
 
     def _with(self, **columns: Any) -> LightCurves:
@@ -307,8 +307,7 @@ class LightCurves:
         for name in self.__dataclass_fields__:
             object.__setattr__(made, name, columns.get(name, getattr(self, name)))
         for name in columns.keys() & {"object_id", "offsets", "label", *_ROW_COLUMNS}:
-            if columns[name] is not None:
-                made._freeze(name, columns[name])
+            made._freeze(name, columns[name])
         return made
 
     def select_rows(self, keep: ArrayLike) -> LightCurves:
@@ -337,11 +336,11 @@ class LightCurves:
 
     def with_context(self, context: Mapping[str, ArrayLike]) -> LightCurves:
         """Replace the whole context; give ``{**self.context, "name": values}`` to add to it."""
-        return replace(self, context=dict(context))
+        return replace(self, context={name: np.asarray(values) for name, values in context.items()})
 
-    def with_label(self, label: ArrayLike | None) -> LightCurves:
+    def with_label(self, label: ArrayLike) -> LightCurves:
         """Replace the labels, shape ``(n_objects,)``."""
-        return replace(self, label=label)
+        return replace(self, label=np.asarray(label))
 
     def deredden(self) -> LightCurves:
         """Correct fluxes and errors for dust in the Milky Way with context ``mwebv``.
@@ -355,7 +354,7 @@ class LightCurves:
             raise ValueError("the fluxes are dereddened already")
         ebv = np.asarray(self.context.get("mwebv", np.full(len(self), np.nan)))
         if (unknown := np.flatnonzero(np.isnan(ebv) & (self.lengths > 0))).size:
-            raise ValueError(f"mwebv is unknown for {unknown.size} objects, first {self.object_id[unknown[0]]!r}")
+            raise ValueError(f"mwebv is unknown for {unknown.size} objects, first '{self.object_id[unknown[0]]}'")
         factor = (10 ** (0.4 * EXTINCTION[self.band] * ebv[self.object_index])).astype(np.float32)
         return self._with(flux=self.flux * factor, flux_err=self.flux_err * factor, dereddened=True)
 
@@ -367,8 +366,7 @@ class LightCurves:
         for name in _ROW_COLUMNS:
             columns[name] = pa.ListArray.from_arrays(pa.array(self.offsets, pa.int32()), pa.array(getattr(self, name)))
         columns |= {name: pa.array(values) for name, values in self.context.items()}
-        if self.label is not None:
-            columns["label"] = pa.array(self.label, pa.string())
+        columns["label"] = pa.array(self.label, pa.string())
         dust = b"true" if self.dereddened else b"false"
         return pa.table(columns).replace_schema_metadata({"telperion": FORMAT_VERSION, "dereddened": dust})
 
@@ -387,7 +385,8 @@ class LightCurves:
         if missing := [n for n in ("object_id", *_ROW_COLUMNS) if n not in table.column_names]:
             raise ValueError(f"the table lacks the columns {', '.join(missing)}")
         table = table.combine_chunks()
-        rows, offsets = {}, None
+        rows: dict[str, np.ndarray] = {}
+        offsets = np.zeros(0, dtype=np.int64)
         for name in _ROW_COLUMNS:
             column = _single(table.column(name))
             if not pa.types.is_list(column.type) and not pa.types.is_large_list(column.type):
@@ -395,7 +394,7 @@ class LightCurves:
             if column.null_count or column.values.null_count:
                 raise ValueError(f"column {name!r} holds nulls")
             ends = column.offsets.to_numpy().astype(np.int64)
-            if offsets is not None and not np.array_equal(ends - ends[0], offsets):
+            if rows and not np.array_equal(ends - ends[0], offsets):
                 raise ValueError(f"the lists of {name!r} have other lengths than those of 'time'")
             offsets = ends - ends[0]
             rows[name] = column.values.slice(ends[0], offsets[-1]).to_numpy(zero_copy_only=False)
@@ -404,11 +403,12 @@ class LightCurves:
             for name in table.column_names
             if name not in _NOT_CONTEXT
         }
-        text = {n: np.array(table[n].to_pylist(), np.str_) for n in ("object_id", "label") if n in table.column_names}
-        return cls(
-            text["object_id"], offsets, **rows, context=context, label=text.get("label"),
-            dereddened=metadata.get(b"dereddened") == b"true",
-        )  # fmt: skip
+        ids, label = (
+            np.array(table[name].to_pylist() if name in table.column_names else [], dtype=np.str_)
+            for name in ("object_id", "label")
+        )
+        dereddened = metadata.get(b"dereddened") == b"true"
+        return cls(ids, offsets, **rows, context=context, label=label, dereddened=dereddened)
 
 
 def _single(column: pa.ChunkedArray) -> pa.Array:
@@ -426,7 +426,7 @@ def _position(row_id: np.ndarray, objects: np.ndarray) -> NDArray[np.int64]:
     """Find the position in `objects` of each row's id."""
     if objects.size == 0:
         if row_id.size:
-            raise ValueError(f"{row_id.size} rows belong to no listed object, first {row_id[0]!r}")
+            raise ValueError(f"{row_id.size} rows belong to no listed object, first '{row_id[0]}'")
         return np.zeros(0, dtype=np.int64)
     if (row_id.dtype.kind in "iu") != (objects.dtype.kind in "iu"):
         row_id, objects = row_id.astype(np.str_), objects.astype(np.str_)
@@ -434,5 +434,5 @@ def _position(row_id: np.ndarray, objects: np.ndarray) -> NDArray[np.int64]:
     place = np.minimum(np.searchsorted(objects, row_id, sorter=order), objects.size - 1)
     code = order[place]
     if (foreign := np.flatnonzero(objects[code] != row_id)).size:
-        raise ValueError(f"{foreign.size} rows belong to no listed object, first {row_id[foreign[0]]!r}")
+        raise ValueError(f"{foreign.size} rows belong to no listed object, first '{row_id[foreign[0]]}'")
     return code

@@ -52,7 +52,9 @@ class Taxonomy:
         if len(tree) != 1:
             raise ValueError(f"tree {name!r} needs exactly one root, it has {len(tree)}")
         self.name = name
-        nodes, parent, queue = [], [], [(key, -1, below) for key, below in tree.items()]
+        nodes: list[str] = []
+        parent: list[int] = []
+        queue = [(key, -1, below) for key, below in tree.items()]
         while queue:
             node, above, below = queue.pop(0)
             if not isinstance(below, Mapping):
@@ -65,12 +67,12 @@ class Taxonomy:
         self.nodes = tuple(nodes)
         self.parent = np.array(parent)
         self.ancestors = np.eye(len(nodes), dtype=bool)
-        for node in range(1, len(nodes)):
-            self.ancestors[node] |= self.ancestors[parent[node]]
+        for place in range(1, len(nodes)):
+            self.ancestors[place] |= self.ancestors[parent[place]]
         self.depth = self.ancestors.sum(axis=1) - 1
         self.leaves = np.setdiff1d(np.arange(len(nodes)), self.parent)
         inner = np.setdiff1d(np.arange(len(nodes)), self.leaves)
-        self.groups = (np.array([0]), *(np.flatnonzero(self.parent == node) for node in inner))
+        self.groups = (np.array([0]), *(np.flatnonzero(self.parent == above) for above in inner))
         self._tree, self._aliases = tree, {node: list(names) for node, names in (aliases or {}).items()}
         self._names = self._resolve_names()
 

@@ -7,18 +7,20 @@ import difflib
 import tomllib
 import types
 import typing
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from telperion.classifier import Classifier, decide
+from telperion.classifier import Classifier
 from telperion.encode.view import Context, View, keep_context
+from telperion.encode.view import view as cut
 from telperion.evaluate import evaluate
-from telperion.lightcurves import LightCurves
+from telperion.lightcurves import LightCurves, RepairWarning
+from telperion.models import Model
 from telperion.taxonomy import Taxonomy
 
 FITTERS = {
@@ -102,11 +104,146 @@ class Run:
     def config(self) -> Any:
         """Give the model's own configuration."""
         settings = {key: value for key, value in self.model.items() if key != "kind"}
-        return configure(self._fitter().Config, settings, f"model of run {self.name!r}")
+        return configure(self.fitter.Config, settings, f"model of run {self.name!r}")
 
-    def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """Fit the model of this run (see the ``fit`` of its kind)."""
-        return self._fitter().fit(*args, **kwargs)
-
-    def _fitter(self) -> types.ModuleType:
+    @property
+    def fitter(self) -> types.ModuleType:
+        """The module with ``Config`` and ``fit`` of this run's kind of model."""
         return import_module(FITTERS[self.model["kind"]])
+
+
+def configure(kind: type, table: Mapping[str, Any], where: str) -> Any:
+    """Map a TOML table on a dataclass by name; an unknown key is refused, the nearest known one named.
+
+    Raises
+    ------
+    ValueError
+        A key is unknown, a value is of another type than its field, or a field without default is missing.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for key, value in table.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1)
+            raise ValueError(f"{where} has no setting {key!r}" + (f", perhaps {near[0]!r}?" if near else ""))
+        values[key] = tuple(value) if isinstance(value, list) else value
+        if not _fits(values[key], hints[key]):
+            raise ValueError(f"{where}: {key} is {value!r}, expected {hints[key]}")
+    if missing := [n for n, f in fields.items() if n not in values and _has_no_default(f)]:
+        raise ValueError(f"{where} lacks the setting {missing[0]!r}")
+    return kind(**values)
+
+
+def _has_no_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return value in inner
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, kind) for kind in inner)
+    if origin is tuple:
+        kinds = inner[:1] * len(value) if inner[1:] == (...,) and isinstance(value, tuple) else inner
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_fits, value, kinds))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, origin or hint)
+
+
+def train(
+    run: Run,
+    light_curves: LightCurves,
+    *,
+    folder: str | Path,
+    view: View | None = None,
+    context: Context = "specz",
+    seed: int | None = None,
+    progress: bool = True,
+) -> Classifier:
+    """Train a classifier; a run that was killed goes on from its last checkpoint to the same result.
+
+    Parameters
+    ----------
+    run : Run
+    light_curves : LightCurves
+        Labelled objects; those without a label teach nothing and are left out with a notice.
+    folder : path
+        Where checkpoints are kept until the run is finished.
+    view, context, seed
+        By default the run's first view, all context that there is, the run's first seed.
+    progress : bool
+        Whether a bar with the time left is shown.
+
+    Returns
+    -------
+    Classifier
+
+    Raises
+    ------
+    ValueError
+        Nothing is labelled, or a label is not of the run's tree.
+    """
+    tree = Taxonomy.load(run.tree)
+    chosen_view, chosen_seed = view or run.views[0], run.seeds[0] if seed is None else seed
+    known = labelled(keep_context(light_curves, context), tree)
+    taught, held = split(known, tree, run.validation, chosen_seed)
+    config = dataclasses.replace(run.config(), view=chosen_view)
+    model = run.fitter.fit(taught, held, tree, config, folder=Path(folder), progress=progress, seed=chosen_seed)
+    contexts: tuple[Context, ...] = (context,) if run.separate else run.contexts
+    power = choose_power(model, held, chosen_view, contexts, run.days)
+    kind = run.model["kind"]
+    resolved = run.to_dict() | {"views": [chosen_view], "seeds": [chosen_seed]}
+    return Classifier(model, kind, chosen_view, power, resolved)
+
+
+def labelled(light_curves: LightCurves, tree: Taxonomy) -> LightCurves:
+    """Keep the objects whose class is known, warning how many are left out."""
+    if not (named := light_curves.label != "").any():
+        raise ValueError("no object has a label: there is nothing to learn from")
+    tree.labels(light_curves.label)
+    if not named.all():
+        first = light_curves.object_id[~named][0]
+        warnings.warn(f"{(~named).sum()} objects without a label are left out, first '{first}'", RepairWarning, 2)
+    return light_curves if named.all() else light_curves[named]
+
+
+def split(light_curves: LightCurves, tree: Taxonomy, share: float, seed: int) -> tuple[LightCurves, LightCurves]:
+    """Part labelled objects into those that teach and a share that validates, class by class.
+
+    Examples
+    --------
+    >>> from telperion.simulate.drawn import draw
+    >>> taught, held = split(draw(n_per_class=4, seed=0), Taxonomy.load("plasticc"), 0.25, seed=0)
+    >>> len(taught), len(held)
+    (42, 14)
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(np.argsort(light_curves.object_id))  # the order of the input does not matter
+    node = tree.labels(light_curves.label)[order]
+    held = np.zeros(len(order), dtype=bool)
+    for each in np.unique(node):
+        members = np.flatnonzero(node == each)
+        held[members[: round(share * members.size)]] = True
+    return light_curves[np.sort(order[~held])], light_curves[np.sort(order[held])]
+
+
+def choose_power(
+    model: Model, held: LightCurves, kind: View, contexts: tuple[Context, ...], days: tuple[float, ...]
+) -> float:
+    """Choose the power of the class mix that the leaf decision divides by: best mean macro F1 of validation objects."""
+    labels = model.tree.labels(held.label)
+    total = dict.fromkeys(POWERS, 0.0)
+    for context in contexts:
+        for day in days:
+            known = cut(keep_context(held, context), day, kind)
+            seen = known.lengths > 0
+            probabilities = model.predict(known[seen])
+            for power in POWERS:
+                prior = np.where(model.mix > 0, model.mix, 1) ** power
+                total[power] += evaluate(probabilities, labels[seen], model.tree, leaf_prior=prior)["leaves"].macro.f1
+    return max(total, key=lambda power: total[power])

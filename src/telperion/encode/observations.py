@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import BANDS
+from telperion.encode.gaussian_process import GaussianProcess, gaussian_process
 from telperion.encode.segments import Segments, take
 from telperion.lightcurves import LightCurves
 
@@ -94,6 +95,11 @@ class Observations:
     def peak(self) -> NDArray[np.int64]:
         """The row with the highest signal to noise of each object, -1 without rows, shape ``(n_objects,)``."""
         return self.by_object.argmax(self.snr)
+
+    @cached_property
+    def process(self) -> GaussianProcess:
+        """The two-dimensional Gaussian process through each object."""
+        return gaussian_process(self.by_object, self.days, self.band, self.flux, self.error)
 
 
 def magnitude(flux: NDArray, error: NDArray) -> NDArray[np.float64]:

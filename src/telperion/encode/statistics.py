@@ -17,6 +17,7 @@ from telperion.encode.brightness import brightness
 from telperion.encode.colours import colours
 from telperion.encode.host import host
 from telperion.encode.observations import Observations
+from telperion.encode.shape import rest_shape, shape
 from telperion.encode.structure import structure
 from telperion.lightcurves import LightCurves
 
@@ -24,9 +25,11 @@ FAMILIES: dict[str, Callable[[Observations], dict[str, NDArray]]] = {
     "brightness": brightness,
     "colours": colours,
     "structure": structure,
+    "shape": shape,
     "host": host,
+    "rest_shape": rest_shape,
 }
-"""The families of features by name; only ``host`` reads the context."""
+"""The families of features by name; only ``host`` and ``rest_shape`` read the context."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from telperion.lightcurves import LightCurves
 View = Literal["full", "alert"]
 Context = Literal["specz", "photoz", "none"]
 
-FIRST_NIGHT = 0.5
-"""Days after the first detection within which only detections are known (a night is shorter)."""
+FORCED = 1.0
+"""Days after the first detection from which on forced photometry is known: it is made within 24 hours."""
 
 HISTORY = 30.0
 """Days before the first detection to which a live alert's forced photometry reaches back."""
@@ -29,10 +29,9 @@ def view(light_curves: LightCurves, days: ArrayLike = np.inf, kind: View = "full
     days : float or array, shape ``(n_objects,)``
         Days after the first detection; an object without one keeps its rows only where `days` is infinite.
     kind : {"full", "alert"}
-        *full*: every row up to then, as the published studies have it. *alert*: what a live alert tells. As long as
-        an object has been observed in the night of its first detection only, these are its detections; from the next
-        night on, forced photometry too, reaching back at most 30 days before the first detection. An object without
-        a detection raises no alert: it has no rows.
+        *full*: every row up to then, as the published studies have it. *alert*: what a live alert tells: in the first
+        night the detections alone, from the next day on forced photometry too, which reaches back at most 30 days
+        before the first detection. An object without a detection raises no alert: it has no rows.
 
     Returns
     -------
@@ -48,8 +47,8 @@ def view(light_curves: LightCurves, days: ArrayLike = np.inf, kind: View = "full
     --------
     >>> curves = LightCurves(["a"], [0, 4], [10.0, 50.0, 60.0, 63.0], [1, 1, 1, 1], [1, 1, 9, 2], [1, 1, 1, 1],
     ...                      [False, False, True, False])
-    >>> view(curves, 2.0, "full").time, view(curves, 2.0, "alert").time, view(curves, 8.0, "alert").time
-    (array([10., 50., 60.]), array([60.]), array([50., 60., 63.]))
+    >>> view(curves, 2.0, "full").time, view(curves, 2.0, "alert").time, view(curves, 0.0, "alert").time
+    (array([10., 50., 60.]), array([50., 60.]), array([60.]))
     """
     if kind not in get_args(View):
         raise ValueError(f"view is {kind!r}, expected one of {', '.join(get_args(View))}")
@@ -58,10 +57,9 @@ def view(light_curves: LightCurves, days: ArrayLike = np.inf, kind: View = "full
     seen = light_curves.until(days)
     if kind == "full":
         return seen
-    since, rows = seen.days_since_first_detection, seen.object_index
-    later_night = np.zeros(len(seen), dtype=bool)
-    later_night[rows[since > FIRST_NIGHT]] = True
-    return seen.select_rows(np.where(later_night[rows], since >= -HISTORY, seen.detected & (since >= 0)))
+    since = seen.days_since_first_detection
+    forced = np.broadcast_to(np.asarray(days) >= FORCED, len(seen))[seen.object_index]
+    return seen.select_rows(np.where(forced, since >= -HISTORY, seen.detected))
 
 
 def keep_context(light_curves: LightCurves, which: Context) -> LightCurves:

@@ -1,0 +1,142 @@
+"""The command line: arguments in, one call, a table or a file out; no logic of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from rich.console import Console
+
+import telperion
+from telperion.encode.view import Context, View, keep_context
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; errors of the user's making end it with one line and status 2."""
+    arguments = _parser().parse_args(argv)
+    warnings.showwarning = lambda message, *_: Console(stderr=True).print(
+        f"[yellow]note:[/] {message}", highlight=False
+    )
+    try:
+        arguments.command(arguments)
+    except (ValueError, KeyError, OSError, ImportError) as error:
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        Console(stderr=True).print(f"[red]telperion {arguments.name}:[/] {text}", highlight=False, markup=True)
+        return 2
+    except KeyboardInterrupt:
+        Console(stderr=True).print(f"telperion {arguments.name}: stopped; the same command goes on from here")
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="telperion", description=telperion.__doc__)
+    parser.add_argument("--version", action="version", version=f"telperion {telperion.__version__}")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    add = commands.add_parser
+
+    demo = add("demo", help="classify drawn light curves, or a folder's, with the shipped classifier")
+    demo.add_argument("data", nargs="?", type=Path)
+    demo.add_argument("-m", "--model", default="plasticc")
+    demo.set_defaults(command=_demo)
+
+    tree = add("tree", help="draw a class tree")
+    tree.add_argument("tree", nargs="?", default="elasticc")
+    tree.set_defaults(command=_tree)
+
+    train = add("train", help="train a classifier by a run's TOML")
+    train.add_argument("run", type=Path)
+    train.add_argument("data", type=Path)
+    train.add_argument("-o", "--output", type=Path, required=True, help="folder of the classifier")
+    train.set_defaults(command=_train)
+
+    cross = add("crossvalidate", help="train and score a run fold by fold")
+    cross.add_argument("run", type=Path)
+    cross.add_argument("data", type=Path)
+    cross.add_argument("-o", "--output", type=Path, required=True, help="folder of folds, scores and figures")
+    cross.add_argument("-j", "--jobs", type=int, default=1, help="folds trained at the same time")
+    cross.set_defaults(command=_crossvalidate)
+
+    evaluate = add("evaluate", help="score a classifier on labelled light curves")
+    evaluate.add_argument("model", help="a shipped classifier or a folder")
+    evaluate.add_argument("data", type=Path)
+    evaluate.add_argument("-o", "--output", type=Path, help="folder of scores and figures")
+    _add_view(evaluate)
+    evaluate.set_defaults(command=_evaluate, days=[2.0**n for n in range(11)])
+
+    classify = add("classify", help="classify light curves into a Parquet file")
+    classify.add_argument("data", type=Path)
+    classify.add_argument("-m", "--model", required=True, help="a shipped classifier or a folder")
+    classify.add_argument("-o", "--output", type=Path, required=True, help="the Parquet file to write")
+    _add_view(classify)
+    classify.set_defaults(command=_classify)
+    return parser
+
+
+def _add_view(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--days", nargs="+", type=float, help="days after the first detection")
+    parser.add_argument("--view", choices=get_args(View), help="rows that count; by default as the model was trained")
+    parser.add_argument("--context", choices=get_args(Context), default="specz", help="context that counts")
+
+
+def _tree(arguments: argparse.Namespace) -> None:
+    Console().print(telperion.Taxonomy.load(arguments.tree).draw(), highlight=False)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from telperion.train import Run, train
+
+    checkpoints = arguments.output.with_name(arguments.output.name + ".training")
+    train(Run.load(arguments.run), telperion.read(arguments.data), folder=checkpoints).save(arguments.output)
+    Console().print(f"saved {arguments.output}")
+
+
+def _crossvalidate(arguments: argparse.Namespace) -> None:
+    from telperion import report
+    from telperion.crossvalidate import crossvalidate
+    from telperion.train import Run
+
+    run = Run.load(arguments.run)
+    results = crossvalidate(run, telperion.read(arguments.data), folder=arguments.output, jobs=arguments.jobs)
+    report.show(run.name, results)
+    report.write_report(arguments.output / "report", run.name, results, command=_command())
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from telperion import report
+
+    classifier = telperion.load(arguments.model)
+    result = report.score(
+        classifier, telperion.read(arguments.data), days=arguments.days, view=arguments.view, context=arguments.context
+    )
+    report.show(arguments.model, [result])
+    if arguments.output:
+        report.write_report(arguments.output, arguments.model, [result], command=_command())
+
+
+def _classify(arguments: argparse.Namespace) -> None:
+    import pyarrow.parquet as pq
+
+    classifier = telperion.load(arguments.model)
+    light_curves = keep_context(telperion.read(arguments.data), arguments.context)
+    started = time.perf_counter()
+    table = classifier.classify(light_curves, days=arguments.days or [np.inf], view=arguments.view)
+    pq.write_table(table, arguments.output, compression="zstd")
+    rate = table.num_rows / (time.perf_counter() - started)
+    Console().print(f"{table.num_rows:,} rows to {arguments.output} ({rate:,.0f} light curves a second)")
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from telperion import demo
+
+    demo.show(telperion.load(arguments.model), arguments.data)
+
+
+def _command() -> str:
+    return "telperion " + " ".join(sys.argv[1:])

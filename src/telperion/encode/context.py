@@ -1,0 +1,149 @@
+"""What is known of an object beside its light curve, as static features in groups that may be absent as a whole.
+
+A group is *given* where the table has its columns at all, and a value in it is *known* where it is not NaN: "the survey
+found no host" tells something, "nobody looked" does not. A group that is not given is zero, flags included, so that
+`drop` can take it from an object in training just as a table without those columns lacks it.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from telperion.bands import BANDS
+from telperion.lightcurves import LightCurves
+
+GROUPS = ("specz", "photoz", "host", "dust")
+
+_REDSHIFT = ("given", "known", "log1p_z", "log_error", "modulus")
+_HOST = ("given", "known", "snsep", "ellipticity", "logmass", *(f"mag_{band}" for band in BANDS))
+NAMES = tuple(
+    [f"{group}_{name}" for group in ("specz", "photoz") for name in _REDSHIFT]
+    + [f"host_{name}" for name in _HOST]
+    + ["dust_given", "dust_known", "dust_ebv"]
+)
+"""The static features, in order."""
+
+N_STATIC = len(NAMES)
+_GROUP_OF = np.array([GROUPS.index(name.split("_")[0]) for name in NAMES])
+_LARGEST_REDSHIFT = 20.0
+
+
+def encode_context(light_curves: LightCurves) -> NDArray[np.float32]:
+    """Encode the context columns.
+
+    Parameters
+    ----------
+    light_curves : LightCurves
+        The spectroscopic redshift is ``hostgal_specz``; ``redshift`` stands in for it where a table has neither that
+        nor a photometric one, so that nothing tells them apart.
+
+    Returns
+    -------
+    array, shape ``(n_objects, n_static)``
+        Columns as in `NAMES`; finite everywhere.
+
+    Raises
+    ------
+    ValueError
+        A redshift is below -0.1 or above 20.
+
+    Examples
+    --------
+    >>> curves = LightCurves(["a", "b"], [0, 0, 0], [], [], [], [], [], {"hostgal_photoz": [0.5, np.nan]})
+    >>> encode_context(curves)[:, [NAMES.index("specz_given"), NAMES.index("photoz_given"), NAMES.index("photoz_known")]]
+    array([[0., 1., 1.],
+           [0., 1., 0.]], dtype=float32)
+    """
+    context = light_curves.context
+    result = np.zeros((len(light_curves), N_STATIC), dtype=np.float32)
+    only = "hostgal_specz" not in context and "hostgal_photoz" not in context
+    for group, column in (("specz", "redshift" if only else "hostgal_specz"), ("photoz", "hostgal_photoz")):
+        if column in context:
+            _check_redshift(light_curves, column)
+            error = context.get(f"{column}_err", np.full(len(light_curves), np.nan))
+            result[:, _columns(group)] = _encode_redshift(context[column], error)
+    if any(name.startswith("hostgal_mag_") or name == "hostgal_snsep" for name in context):
+        result[:, _columns("host")] = _encode_host(light_curves)
+    if "mwebv" in context:
+        known = np.isfinite(context["mwebv"])
+        ebv = np.where(known, np.log1p(10 * np.clip(context["mwebv"], 0, 10)), 0)
+        result[:, _columns("dust")] = np.stack([np.ones(len(known)), known, ebv], axis=-1)
+    return result
+
+
+def drop(static: NDArray[np.float32], groups: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Take groups of context from objects.
+
+    Parameters
+    ----------
+    static : array, shape ``(n_objects, n_static)``
+    groups : array of bool, shape ``(n_objects, n_groups)``
+        True where a group, in the order of `GROUPS`, is taken away.
+    """
+    return np.where(groups[:, _GROUP_OF], np.float32(0), static)
+
+
+def best_redshift(static: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray]:
+    """Read back whether a redshift is known, ln(1 + z) and the distance modulus / mag, each ``(n_objects,)``.
+
+    The spectroscopic one goes before the photometric one; 0 where none is known.
+    """
+    spectroscopic, photometric = static[:, _columns("specz")], static[:, _columns("photoz")]
+    best = np.where(spectroscopic[:, [1]] > 0, spectroscopic, photometric)
+    return best[:, 1] > 0, best[:, 2], best[:, 4] * 5 + 40 * (best[:, 1] > 0)
+
+
+def distance_modulus(redshift: ArrayLike) -> NDArray[np.float64]:
+    """Give the distance modulus, mag, in a flat universe with H0 = 70 km/s/Mpc and matter density 0.3.
+
+    Examples
+    --------
+    >>> distance_modulus([0.01, 1.0]).round(2)
+    array([33.17, 44.1 ])
+    """
+    z = np.clip(np.asarray(redshift, dtype=np.float64), 1e-4, _LARGEST_REDSHIFT)
+    grid, comoving = _comoving_distance()
+    return 5 * np.log10((1 + z) * np.interp(z, grid, comoving)) + 25
+
+
+@cache
+def _comoving_distance() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Tabulate the comoving distance, Mpc, by the trapezium rule."""
+    grid = np.concatenate([[0.0], np.geomspace(1e-4, _LARGEST_REDSHIFT, 2000)])
+    inverse = (299792.458 / 70) / np.sqrt(0.3 * (1 + grid) ** 3 + 0.7)
+    steps = np.diff(grid) * (inverse[1:] + inverse[:-1]) / 2
+    return grid, np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def _columns(group: str) -> slice:
+    inside = np.flatnonzero(_GROUP_OF == GROUPS.index(group))
+    return slice(int(inside[0]), int(inside[-1]) + 1)
+
+
+def _check_redshift(light_curves: LightCurves, column: str) -> None:
+    values = light_curves.context[column]
+    wrong = np.flatnonzero((values < -0.1) | (values > _LARGEST_REDSHIFT))
+    if wrong.size:
+        name = light_curves.object_id[wrong[0]]
+        raise ValueError(f"context {column!r} is outside -0.1..20 for {wrong.size} objects, first {name!r}")
+
+
+def _encode_redshift(redshift: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.isfinite(redshift)
+    z = np.where(known, redshift, 0)
+    log_error = np.where(known, np.log10(np.clip(np.nan_to_num(error, nan=1e-3), 1e-3, 10)) + 3, 0) / 2
+    modulus = np.where(known, (distance_modulus(z) - 40) / 5, 0)
+    return np.stack([np.ones(z.size), known, np.log1p(z), log_error, modulus], axis=-1)
+
+
+def _encode_host(light_curves: LightCurves) -> NDArray[np.float64]:
+    def column(name: str) -> NDArray[np.float64]:
+        return light_curves.context.get(name, np.full(len(light_curves), np.nan))
+
+    magnitudes = np.stack([column(f"hostgal_mag_{band}") for band in BANDS], axis=-1)
+    separation = np.log1p(np.maximum(column("hostgal_snsep"), 0))
+    known = np.isfinite(magnitudes).any(axis=1) | np.isfinite(separation)
+    shape = [separation, column("hostgal_ellipticity"), (column("hostgal_logmass") - 10) / 2]
+    values = np.concatenate([np.stack(shape, axis=-1), (np.clip(magnitudes, 10, 35) - 22) / 4], axis=-1)
+    return np.concatenate([np.ones((known.size, 1)), known[:, None], np.nan_to_num(values)], axis=-1)

@@ -1,0 +1,241 @@
+"""SNANA FITS, as in ELAsTiCC and ELAsTiCC2: pairs of HEAD and PHOT files, gzipped or not."""
+
+import re
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telperion.bands import BANDS, FLUXCAL, band_index, to_njy
+from telperion.formats.bintable import BinTable, read_bintable
+from telperion.formats.rules import FormatError, check_ranges, naming, warn_repair, warn_without_rows
+from telperion.lightcurves import LightCurves, RepairWarning
+
+LOOKS_FOR = "a file *_HEAD.FITS[.gz] with its *_PHOT.FITS[.gz], a folder of such pairs, or a folder of such folders"
+
+DETECTED, SATURATED = 4096, 1024
+"""Bits of PHOTFLAG; a header may give another one for detections (PHOTFLAG_DETECT)."""
+
+SEPARATOR = -777.0
+"""MJD of the row that closes an object's light curve in a PHOT file."""
+
+_HEAD = re.compile(r"(?P<stem>.+)_HEAD\.FITS(\.gz)?")
+_MODEL = re.compile(r"ELASTICC2?_(TRAIN|TEST)_\d+(_\d+percent)?_(?P<model>.+)")
+_NEEDED = {
+    "HEAD": ("SNID", "NOBS", "PTROBS_MIN", "PTROBS_MAX"),
+    "PHOT": ("MJD", "BAND", "PHOTFLAG", "FLUXCAL", "FLUXCALERR"),
+}
+_CONTEXT = re.compile(r"RA|DEC|(MWEBV|VPEC)(_ERR)?|REDSHIFT_\w+|HOSTGAL\d*_(?!OBJID)\w+")
+_RENAMED = {"dec": "decl", "redshift_helio": "redshift", "redshift_helio_err": "redshift_err"}
+
+MISSING = (
+    (re.compile(r"\w*_MAG(ERR)?_[ugrizY]"), (999.0, 99.0, -9.0, -99.0, -999.0, -9999.0)),
+    (re.compile(r"VPEC"), (-9999.0,)),
+    (re.compile(r"\w*_LOGs?SFR|\w*_COLOR|\w*_CONFUSION"), (-99.0, -999.0, -9999.0)),
+    (re.compile(r"RA|DEC|\w*_RA|\w*_DEC|\w*_SB_FLUXCAL_[ugrizY]"), (-999.0, -9999.0)),
+    (re.compile(r"\w+"), (-9.0, -99.0, -999.0, -9999.0)),
+)
+"""The codes for "missing", by column; the first pattern that fits the whole name counts. A declination or a logarithm of
+a specific star-formation rate of -9 is a value, a redshift of -9 is not; 99 and 999 are codes for magnitudes only."""
+
+
+def recognises(path: Path) -> bool:
+    """Tell whether `path` is a HEAD file, or a folder that holds some, or a folder of such folders."""
+    return bool(_HEAD.fullmatch(path.name)) if path.is_file() else bool(_head_files(path))
+
+
+def read(path: str | Path) -> LightCurves:
+    """Read simulated or real light curves that SNANA wrote as FITS.
+
+    Fluxes are FLUXCAL (zero point 27.5) in the files, and corrected for dust in the Milky Way only if the header says so
+    (MWEBV_APPLYFLAG; ELAsTiCC's are not). Bit 4096 of PHOTFLAG marks a detection.
+
+    Parameters
+    ----------
+    path : str or Path
+        One ``*_HEAD.FITS`` or ``*_HEAD.FITS.gz``, a folder of such files (one model of ELAsTiCC), or a folder of such
+        folders. Each needs its ``*_PHOT`` file beside it.
+
+    Returns
+    -------
+    LightCurves
+        Objects in the order of the files' names, called by their SNID; if two models share an SNID, all objects are
+        called ``<model>_<SNID>`` and a `RepairWarning` says so.
+
+        Context is the sky position, every MWEBV, REDSHIFT, VPEC, HOSTGAL and HOSTGAL2 column under its own name in lower
+        case, except ``decl`` (DEC), ``redshift`` and ``redshift_err`` (REDSHIFT_HELIO and its error: spectroscopic if
+        known, else photometric). A code for "missing" (`MISSING`), or a column that this model's files lack, becomes
+        NaN. Identifiers of galaxies (OBJID) are no measurements and are left out, as is all that
+        a survey would not know: SIM_*, PEAKMJD, SNTYPE, and the times of trigger and last detection.
+
+        Labels are the names of ELAsTiCC's models, taken from the folder: ``ELASTICC2_TRAIN_01_1percent_KN_K17`` holds
+        "KN_K17". Elsewhere the label is SIM_TYPE_NAME; where that is unknown, SIM_TYPE_INDEX or, in real data, SNTYPE
+        as a number in text; else "".
+
+    Raises
+    ------
+    FormatError
+        A file breaks a rule; the message names the file, the object or row, and the rule.
+
+    Warns
+    -----
+    RepairWarning
+        Saturated rows (bit 1024 of PHOTFLAG) are dropped; objects without rows are kept.
+
+    Examples
+    --------
+    >>> read("elasticc2").label  # doctest: +SKIP
+    array(['KN_K17', 'KN_K17', ..., 'SNIb-Templates'], dtype='<U14')
+    """
+    files = [Path(path)] if Path(path).is_file() else _head_files(Path(path))
+    if not files:
+        raise FormatError(f"{path}: the folder holds no file *_HEAD.FITS or *_HEAD.FITS.gz")
+    pieces = {file: _read_pair(file) for file in files}
+    pieces = {file: piece for file, piece in pieces.items() if len(piece[0])}
+    if not pieces:
+        raise FormatError(f"{path}: the {len(files)} HEAD files list no objects")
+    with naming(path):
+        curves = LightCurves.concatenate(_distinct({file: piece for file, (piece, _) in pieces.items()}))
+    dropped = np.concatenate([dropped for _, dropped in pieces.values()])
+    warn_repair(path, f"PHOTFLAG has the saturation bit {SATURATED}, rows dropped", curves.object_id, dropped)
+    warn_without_rows(path, curves.object_id, curves.lengths)
+    return curves
+
+
+def _head_files(folder: Path) -> list[Path]:
+    """Find the HEAD files in a folder or, if it has none, in its folders; of a plain and a gzipped copy the plain one."""
+    for pattern in ("*_HEAD.FITS*", "*/*_HEAD.FITS*"):
+        files = sorted(file for file in folder.glob(pattern) if _HEAD.fullmatch(file.name))
+        if files:
+            return [file for file in files if file.suffix != ".gz" or file.with_suffix("") not in files]
+    return []
+
+
+def _distinct(pieces: dict[Path, LightCurves]) -> list[LightCurves]:
+    """Put the model's name before every object's if files of two models use the same SNID."""
+    names = np.concatenate([piece.object_id for piece in pieces.values()])
+    distinct, counts = np.unique(names, return_counts=True)
+    if distinct.size == names.size:
+        return list(pieces.values())
+    message = f"{(counts > 1).sum()} SNIDs stand in several files, first {str(distinct[counts > 1][0])!r}"
+    warnings.warn(f"{message}; objects are now called <model>_<SNID>", RepairWarning, stacklevel=3)
+    return [
+        replace(piece, object_id=np.char.add(f"{_model(file) or file.parent.name}_", piece.object_id))
+        for file, piece in pieces.items()
+    ]
+
+
+def _read_pair(head_file: Path) -> tuple[LightCurves, NDArray[np.int64]]:
+    """Read a HEAD file and its PHOT file; count the saturated rows dropped from each object."""
+    phot_file = _phot_file(head_file)
+    head, phot = _read_table(head_file, "HEAD"), _read_table(phot_file, "PHOT")
+    with naming(head_file):
+        object_id = head.text("SNID")
+        context = _read_context(head)
+        check_ranges(context, object_id)
+        label = _labels(head, _model(head_file))
+        dereddened = int(head.header.get("MWEBV_APPLYFLAG", "0")) == 1
+        detected_bit = int(head.header.get("PHOTFLAG_DETECT", DETECTED)) or DETECTED
+        row, code = _rows(head, phot, object_id)
+    with naming(phot_file):
+        flag = phot.integers("PHOTFLAG")[row]
+        saturated = (flag & SATURATED) != 0
+        row, kept, flag = row[~saturated], code[~saturated], flag[~saturated]
+        curves = LightCurves.from_codes(
+            kept,
+            phot.numbers("MJD")[row],
+            _bands(phot.rows["BAND"][row]),
+            phot.numbers("FLUXCAL")[row] * to_njy(FLUXCAL),
+            phot.numbers("FLUXCALERR")[row] * to_njy(FLUXCAL),
+            (flag & detected_bit) != 0,
+            objects=object_id,
+            context=context,
+            label=label,
+            dereddened=dereddened,
+        )
+    return curves, np.bincount(code[saturated], minlength=object_id.size)
+
+
+def _phot_file(head_file: Path) -> Path:
+    match = _HEAD.fullmatch(head_file.name)
+    if match is None:
+        raise FormatError(f"{head_file}: the file is not named like *_HEAD.FITS or *_HEAD.FITS.gz")
+    for suffix in ("_PHOT.FITS", "_PHOT.FITS.gz"):
+        file = head_file.with_name(match["stem"] + suffix)
+        if file.is_file():
+            return file
+    raise FormatError(f"{head_file}: {match['stem']}_PHOT.FITS[.gz] is missing beside it")
+
+
+def _read_table(file: Path, kind: str) -> BinTable:
+    table = read_bintable(file)
+    if missing := [name for name in _NEEDED[kind] if name not in table.columns]:
+        raise FormatError(f"{file}: columns {', '.join(missing)} are missing")
+    return table
+
+
+def _rows(head: BinTable, phot: BinTable, object_id: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Follow the pointers of HEAD: the rows of PHOT in use, and the position of each one's object in HEAD."""
+    start, stop, n_obs = head.integers("PTROBS_MIN") - 1, head.integers("PTROBS_MAX"), head.integers("NOBS")
+    n_phot = phot.rows.size
+    by_start = np.argsort(start, kind="stable")
+    shared = np.zeros(start.size, dtype=bool)
+    shared[by_start[1:]] = start[by_start[1:]] < stop[by_start[:-1]]
+    for wrong, rule in (
+        ((start < 0) | (stop > n_phot) | (stop < start), f"PTROBS_MIN and PTROBS_MAX leave the {n_phot} rows of PHOT"),
+        (stop - start != n_obs, "PTROBS_MIN to PTROBS_MAX are not NOBS rows"),
+        (shared, "PTROBS_MIN points into the rows of another object"),
+    ):
+        if wrong.any():
+            raise ValueError(f"{rule} for {wrong.sum()} objects, first {str(object_id[np.argmax(wrong)])!r}")
+    code = np.repeat(np.arange(start.size), n_obs)
+    row = np.arange(code.size) + np.repeat(start - np.cumsum(n_obs) + n_obs, n_obs)
+    separator = phot.numbers("MJD") == SEPARATOR
+    if (inside := np.flatnonzero(separator[row])).size:
+        first = str(object_id[code[inside[0]]])
+        raise ValueError(f"{inside.size} separator rows lie within light curves, first in object {first!r}")
+    separator[row] = True
+    if (stray := np.flatnonzero(~separator)).size:
+        raise ValueError(f"{stray.size} rows of PHOT belong to no object, first row {stray[0] + 1}")
+    return row, code
+
+
+def _bands(names: NDArray[np.bytes_]) -> NDArray[np.int8]:
+    band = np.full(names.size, -1, dtype=np.int8)
+    for name in (*BANDS, "Y"):
+        padded = name.ljust(names.dtype.itemsize).encode()
+        band[(names == padded) | (names == name.encode())] = BANDS.index(name.lower())
+    return band if (band >= 0).all() else band_index(names.astype(np.str_))  # which says what is wrong
+
+
+def _read_context(head: BinTable) -> dict[str, NDArray[np.float64]]:
+    context = {}
+    for name in head.columns:
+        if _CONTEXT.fullmatch(name) and head.rows[name].dtype.kind != "S":
+            values = head.numbers(name)
+            codes = next(codes for pattern, codes in MISSING if pattern.fullmatch(name))
+            lower = name.lower()
+            context[_RENAMED.get(lower, lower)] = np.where(np.isin(values, codes), np.nan, values)
+    return context
+
+
+def _model(head_file: Path) -> str:
+    """Give the name of ELAsTiCC's model that the folder's name carries, or ""."""
+    match = _MODEL.fullmatch(head_file.absolute().parent.name)
+    return match["model"] if match else ""
+
+
+def _labels(head: BinTable, model: str) -> NDArray[np.str_]:
+    """Give the label of each object, shape ``(n_objects,)``."""
+    if model:
+        return np.full(head.rows.size, model)
+    number = next((name for name in ("SIM_TYPE_INDEX", "SNTYPE") if name in head.columns), None)
+    label = np.full(head.rows.size, "", dtype="U32")
+    if number is not None:
+        label = np.where(head.integers(number) > 0, head.text(number), label)
+    if "SIM_TYPE_NAME" in head.columns:
+        name = head.text("SIM_TYPE_NAME")
+        label = np.where(np.isin(name, ("", "NULL", "UNKNOWN")), label, name)
+    return label

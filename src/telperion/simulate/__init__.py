@@ -1,0 +1,1 @@
+"""Light curves that nobody observed: made from formulae, for demonstrations and tests."""
