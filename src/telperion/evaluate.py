@@ -8,8 +8,8 @@ leaves. Conventions, the same everywhere:
 * An object labelled with an inner node counts on the levels that its label reaches, and is left out of deeper ones.
 * Averages run over the classes *present in the truth*, and 0/0 counts as 0; in scikit-learn that is
   ``labels=<present>, zero_division=0``.
-* Decisions (precision, recall, F1, accuracy, confusion) may divide leaf probabilities by a prior; beliefs (ROC-AUC,
-  log-loss, calibration errors) never do.
+* Decisions for leaves (precision, recall, F1, accuracy, confusion) may divide probabilities by a prior, or be given;
+  beliefs (ROC-AUC, log-loss, calibration errors) take the probabilities as they are.
 """
 
 from __future__ import annotations
@@ -65,7 +65,12 @@ class Interval:
 
 
 def evaluate(
-    probabilities: ArrayLike, labels: ArrayLike, tree: Taxonomy, *, leaf_prior: ArrayLike | None = None
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    tree: Taxonomy,
+    *,
+    leaf_prior: ArrayLike | None = None,
+    decided: ArrayLike | None = None,
 ) -> Scores:
     """Score node probabilities on level 1, level 2 and the leaves.
 
@@ -78,12 +83,14 @@ def evaluate(
     tree : Taxonomy
     leaf_prior : array, shape ``(n_leaves,)``, optional
         Leaves are decided by ``argmax(probability / leaf_prior)``, without it by the highest probability.
+    decided : array of int, shape ``(n_objects,)``, optional
+        Positions of the leaves, decided elsewhere (each fold of a cross-validation has a rule of its own).
 
     Raises
     ------
     ValueError
         There are no objects, shapes disagree, a probability is not finite or not within 0 to 1, those of a level do not
-        sum to one, a label is no node, or a prior is not positive.
+        sum to one, a label is no node, a prior is not positive, what was decided is no leaf, or both are given.
 
     Examples
     --------
@@ -93,6 +100,8 @@ def evaluate(
     1.0
     """
     probability, node = _checked(probabilities, labels, tree)
+    if decided is not None and leaf_prior is not None:
+        raise ValueError("leaves are decided by leaf_prior or given as decided, not both")
     levels = {}
     for level in LEVELS:
         nodes = level_nodes(tree, level)
@@ -101,7 +110,7 @@ def evaluate(
         levels[level] = _score(
             probability[reached][:, nodes],
             truth[reached],
-            _decide(probability[reached], tree, level, leaf_prior),
+            _decide(probability, tree, level, leaf_prior, decided)[reached],
             classes=tuple(tree.nodes[node] for node in nodes),
             groups=tuple(tree.nodes[node] for node in tree.parent[nodes]),
             left_out=int((~reached).sum()),
@@ -208,7 +217,7 @@ def bootstrap_gap(
     tree: Taxonomy,
     level: str = "leaves",
     *,
-    leaf_priors: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
+    decided: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
     n_draws: int = 1000,
     seed: int = 0,
 ) -> Interval:
@@ -220,8 +229,8 @@ def bootstrap_gap(
         Absolute node probabilities.
     labels : array of int, shape ``(n_objects,)``
         As in `evaluate`.
-    leaf_priors : pair of array, shape ``(n_leaves,)``, or None
-        The ``leaf_prior`` of each.
+    decided : pair of array of int, shape ``(n_objects,)``, or None
+        The leaves that each decided for, as in `evaluate`.
 
     Examples
     --------
@@ -231,12 +240,12 @@ def bootstrap_gap(
     0.0
     """
     nodes = level_nodes(tree, level)
-    decided = []
-    for probabilities, prior in zip((ours, theirs), leaf_priors, strict=True):
+    places = []
+    for probabilities, leaves in zip((ours, theirs), decided, strict=True):
         probability, node = _checked(probabilities, labels, tree)
-        decided.append(_decide(probability, tree, level, prior))
+        places.append(_decide(probability, tree, level, None, leaves))
     truth = _true_class(node, tree, nodes)
-    cells, counts = np.unique(np.stack([truth, *decided])[:, truth >= 0], axis=1, return_counts=True)
+    cells, counts = np.unique(np.stack([truth, *places])[:, truth >= 0], axis=1, return_counts=True)
     weights = np.vstack([counts, _draw(counts, n_draws, seed)])  # (1 + n_draws, n_cells); first the objects as they are
     true, mine, other = np.eye(nodes.size)[cells]  # each (n_cells, n_classes)
     f1 = [_macro_f1(np.einsum("dc,ci,cj->dij", weights, true, column, optimize=True)) for column in (mine, other)]
@@ -266,7 +275,7 @@ def _score(
         groups=groups,
         confusion=np.bincount(truth * size + decided, minlength=size**2).reshape(size, size),
         auc=auc,
-        roc=np.where(np.isnan(auc)[:, None], np.nan, roc.round(4)),
+        roc=np.where(np.isnan(auc)[:, None], np.nan, roc.round(3)),
         calibration_error=np.array([_calibration_error(belief[:, k], is_class[:, k]) for k in range(size)]),
         reliability=reliability(belief.max(axis=1, initial=0), belief.argmax(axis=1) == truth),
         log_loss=weighted_mean(loss, np.ones(loss.size)),
@@ -282,8 +291,15 @@ def _true_class(node: NDArray[np.int64], tree: Taxonomy, nodes: NDArray[np.int64
 
 
 def _decide(
-    probability: NDArray[np.float64], tree: Taxonomy, level: str, leaf_prior: ArrayLike | None
+    probability: NDArray[np.float64],
+    tree: Taxonomy,
+    level: str,
+    leaf_prior: ArrayLike | None,
+    decided: ArrayLike | None,
 ) -> NDArray[np.int64]:
+    """Place of each object's decision among the nodes of a level."""
+    if level == "leaves" and decided is not None:
+        return np.searchsorted(tree.leaves, _checked_leaves(decided, tree, len(probability)))
     score = probability[:, level_nodes(tree, level)]
     if level == "leaves" and leaf_prior is not None:
         score = score / _checked_prior(leaf_prior, tree)
@@ -345,6 +361,14 @@ def _checked_prior(leaf_prior: ArrayLike, tree: Taxonomy) -> NDArray[np.float64]
             f"leaf_prior is not positive for {wrong.size} leaves, first {tree.nodes[tree.leaves[wrong[0]]]!r}"
         )
     return prior
+
+
+def _checked_leaves(decided: ArrayLike, tree: Taxonomy, n_objects: int) -> NDArray[np.int64]:
+    leaves = np.asarray(decided)
+    if leaves.shape != (n_objects,) or leaves.dtype.kind not in "iu":
+        raise ValueError(f"decided is {leaves.dtype} of shape {leaves.shape}, expected int of ({n_objects},)")
+    _refuse(~np.isin(leaves, tree.leaves), "decided is no leaf")
+    return leaves
 
 
 def _refuse(wrong: ArrayLike, what: str) -> None:

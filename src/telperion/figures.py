@@ -1,77 +1,43 @@
-"""Evaluations, light curves and training histories as figures; one style, safe for the colour-blind, good as vectors.
+"""Evaluations, light curves and training histories as figures, safe for the colour-blind and good as vectors.
 
-Every function gives a `matplotlib.figure.Figure` made without pyplot, so that nothing global is touched; `render` turns
-one into a PNG or SVG. Matplotlib comes with ``pip install 'telperion[plots]'`` and is imported when first used.
+Every function gives a `matplotlib.figure.Figure` in the look of `telperion.style`; `telperion.style.render` turns it
+into a file's bytes. They need ``pip install 'telperion[plots]'``.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import BANDS
 from telperion.lightcurves import LightCurves
-from telperion.scores import LEVELS, ROC_GRID, Evaluation, LevelScores, Scores
+from telperion.scores import LEVELS, ROC_GRID, Evaluation, LevelScores, Scores, shared_days
+from telperion.style import (
+    BAND_COLOURS,
+    BAND_MARKERS,
+    COLOURS,
+    FAINT,
+    INK,
+    MARKERS,
+    SEQUENCE,
+    SHADE,
+    legend_outside,
+    line,
+    load_matplotlib,
+    panels,
+    styled,
+    titles,
+)
 from telperion.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-INK, FAINT, SHADE = "#22272e", "#8a939d", "#e7eaee"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#5b6570")
-"""Okabe & Ito's colours (then two of our own), in the order in which lines take them."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-LINES = ("-", "--", "-.", ":")
-BAND_COLOURS = ("#0c71ff", "#49be61", "#c61c00", "#ffc200", "#f341a2", "#5d0000")
-BAND_MARKERS = ("o", "^", "v", "s", "*", "p")
-"""Colours and symbols of ugrizy in Rubin's plots (RTN-045), told apart by the colour-blind and in print."""
-SEQUENCE = ("#ffffff", "#d6e6f4", "#9cc7e3", "#4a97c9", "#1664a5", "#08306b")
-
-STYLE = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": FAINT,
-    "axes.grid": True,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "figure.constrained_layout.use": True,
-    "figure.dpi": 100,
-    "figure.titlesize": 12,
-    "figure.titleweight": "bold",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "grid.color": SHADE,
-    "grid.linewidth": 0.8,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "legend.handlelength": 1.8,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 4.5,
-    "savefig.dpi": 160,
-    "savefig.facecolor": "white",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "telperion",
-    "text.color": INK,
-    "xtick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.color": FAINT,
-    "ytick.labelcolor": INK,
-}
-"""Matplotlib settings of every figure."""
-
-P = ParamSpec("P")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,49 +57,32 @@ class Track:
     tree: Taxonomy
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Run a drawing function under `STYLE`, whatever settings matplotlib has."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with _matplotlib().rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
-def render(figure: Figure, kind: str = "png") -> bytes:
-    """Turn a figure into the bytes of a file (``png``, ``svg`` or ``pdf``); equal figures give equal bytes."""
-    buffer = io.BytesIO()
-    undated = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    with _matplotlib().rc_context(STYLE):
-        figure.savefig(buffer, format=kind, metadata=undated.get(kind))
-    return buffer.getvalue()
-
-
 # -- classes -----------------------------------------------------------------------------------------------------
 
 
 @styled
 def confusion_figure(scores: LevelScores, title: str = "") -> Figure:
-    """Draw the confusion matrix, each row in per cent of its true class; siblings stand together, parted by a gap."""
-    size = len(scores.classes)
-    share = scores.confusion / np.maximum(scores.support, 1)[:, None]
+    """Draw the confusion matrix, rows in per cent of their true class (none below one half); rules part siblings."""
+    size, support = len(scores.classes), scores.support
+    share = scores.confusion / np.maximum(support, 1)[:, None]
     side = 2.2 + 0.38 * max(size, 4)
-    figure, (axes,) = _panels(1, columns=1, width=side + 0.5, height=side)
-    colours = _matplotlib().colors.LinearSegmentedColormap.from_list("telperion", SEQUENCE)
-    axes.pcolormesh(share, cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=0.6)
+    figure, (axes,) = panels(1, columns=1, width=side + 0.5, height=side)
+    colours = load_matplotlib().colors.LinearSegmentedColormap.from_list("telperion", SEQUENCE)
+    norm = load_matplotlib().colors.PowerNorm(0.6, vmin=0, vmax=1)  # lets confusions of a few per cent be seen
+    axes.pcolormesh(share, cmap=colours, norm=norm, edgecolors="white", linewidth=0.6)
     for true, decided in np.argwhere(share >= 0.005):
-        value = share[true, decided]
-        axes.text(
-            decided + 0.5, true + 0.5, f"{100 * value:.0f}", ha="center", va="center",
-            fontsize=8, color="white" if value > 0.5 else INK, fontweight="bold" if true == decided else "normal",
-        )  # fmt: skip
+        value, weight = share[true, decided], "bold" if true == decided else "normal"
+        colour = "white" if value > 0.4 else INK
+        place = {"x": decided + 0.5, "y": true + 0.5, "ha": "center", "va": "center"}
+        axes.text(**place, s=f"{100 * value:.0f}", color=colour, weight=weight, fontsize=8)
+    for empty in np.flatnonzero(support == 0):
+        axes.axhspan(empty + 0.06, empty + 0.94, color=SHADE, linewidth=0)
     _part_siblings(axes, scores.groups)
-    names = [f"{name}  ({count:,})" for name, count in zip(scores.classes, scores.support, strict=True)]
+    names = [f"{name}  ({count:,})" for name, count in zip(scores.classes, support, strict=True)]
     axes.set_yticks(np.arange(size) + 0.5, names)
     axes.set_xticks(np.arange(size) + 0.5, scores.classes, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set(title=title, aspect="equal", xlabel="decided", ylabel="true (objects)", ylim=(size, 0), xlim=(0, size))
+    axes.set(title=title, xlabel="decided class (% of the true class)", ylabel="true class (objects)")
+    axes.set(aspect="equal", ylim=(size, 0), xlim=(0, size))
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
@@ -142,48 +91,42 @@ def confusion_figure(scores: LevelScores, title: str = "") -> Figure:
 
 @styled
 def roc_figure(scores: LevelScores, title: str = "") -> Figure:
-    """Draw the ROC curve of each class against the rest, a panel for each group of siblings; false alarms are log."""
-    panels = [(name, list(places)) for name, places in groupby(range(len(scores.classes)), scores.groups.__getitem__)]
-    figure, grid = _panels(len(panels), columns=3, width=3.1, height=2.9, sharey=True)
-    for axes, (group, places) in zip(grid, panels, strict=True):
+    """Draw the ROC curve of each class against the rest on a logarithmic axis, a panel for each group of siblings."""
+    siblings = [(name, list(places)) for name, places in groupby(range(len(scores.classes)), scores.groups.__getitem__)]
+    figure, grid = panels(len(siblings), columns=3, width=3.1, height=2.9, sharey=True)
+    for axes, (group, places) in zip(grid, siblings, strict=True):
         axes.plot(ROC_GRID, ROC_GRID, color=FAINT, linewidth=0.8, linestyle=":")
-        for order, place in enumerate(places):
-            if np.isnan(scores.auc[place]):
-                continue
-            label = f"{scores.classes[place]}  {scores.auc[place]:.3f}"
-            axes.plot(ROC_GRID, scores.roc[place], **_line(order), label=label)
+        known = [place for place in places if not np.isnan(scores.auc[place])]
+        for order, place in enumerate(known):
+            label = f"{scores.auc[place]:.3f}  {scores.classes[place]}"
+            axes.plot(ROC_GRID, scores.roc[place], **line(order), label=label)
         axes.set(xscale="log", xlim=(1e-4, 1), ylim=(0, 1.02), title=group)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="lower right", title="AUC", alignment="right", title_fontsize=8)
-    figure.suptitle(title, x=0.01, ha="left")
-    figure.supxlabel("false positive rate", fontsize=9)
-    figure.supylabel("true positive rate", fontsize=9)
+        axes.set_xticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["10⁻⁴", "10⁻³", "0.01", "0.1", "1"])
+        axes.set_xticks([], minor=True)
+        if known:
+            axes.legend(loc="lower right", title="AUC", alignment="left", title_fontsize=8, frameon=True)
+    titles(figure, title, across="false positive rate", up="true positive rate")
     return figure
 
 
 @styled
 def reliability_figure(scores: Scores, title: str = "") -> Figure:
-    """Draw, for each level, how often the most probable class is true against its probability, with one-sigma bars.
+    """Draw, level by level, how often the most probable class is true against its probability, with one-sigma bars.
 
-    Bars below show how the objects spread over the bins.
+    Grey columns show how the objects spread over the bins.
     """
-    figure, grid = _panels(len(scores.levels), columns=3, width=3.1, height=3.1, sharey=True)
+    figure, grid = panels(len(scores.levels), columns=3, width=3.1, height=3.1, sharey=True)
     for axes, (name, level) in zip(grid, scores.levels.items(), strict=True):
         filled = level.reliability[:, 2] > 0
         belief, frequency, count = level.reliability[filled].T
+        width = 1 / len(filled)
+        column = {"height": 0.25 * count / count.max(initial=1), "width": width, "align": "edge"}
+        axes.bar(np.flatnonzero(filled) * width, **column, color=SHADE, edgecolor="white")
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
-        edges = np.linspace(0, 1, len(level.reliability) + 1)
-        axes.bar(
-            edges[:-1][filled], 0.25 * count / max(count.max(initial=1), 1), np.diff(edges)[filled], align="edge",
-            color=SHADE, edgecolor="white",
-        )  # fmt: skip
         error = np.sqrt(np.maximum(frequency * (1 - frequency), 0.25 / count) / count)
-        axes.errorbar(belief, frequency, error, color=COLOURS[0], marker="o", elinewidth=1, capsize=0)
-        axes.text(0.04, 0.95, f"calibration error {level.top_label_calibration_error:.3f}", transform=axes.transAxes)
-        axes.set(xlim=(0, 1), ylim=(0, 1.02), title=name)
-    figure.suptitle(title, x=0.01, ha="left")
-    figure.supxlabel("probability of the most probable class", fontsize=9)
-    figure.supylabel("share of it that is true", fontsize=9)
+        axes.errorbar(belief, frequency, error, color=COLOURS[0], marker="o", elinewidth=1)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02), title=f"{name}, error {level.top_label_calibration_error:.3f}")
+    titles(figure, title, across="probability of the most probable class", up="share of these that is true")
     return figure
 
 
@@ -203,15 +146,17 @@ def phases_figure(runs: Mapping[str, Sequence[Evaluation]], measure: str = "f1",
     title : str
     """
     alone = len(runs) == 1
-    figure, grid = _panels(1 if alone else len(LEVELS), columns=3, width=5.6 if alone else 3.3, height=3.6)
+    figure, grid = panels(1 if alone else len(LEVELS), columns=3, width=5.6 if alone else 3.3, height=3.6)
     for place, level in enumerate(LEVELS):
         axes = grid[0] if alone else grid[place]
         for order, (name, repeats) in enumerate(runs.items()):
-            values = np.array([run.curve(level, measure) for run in repeats])
-            _phase_line(axes, repeats[0].days, values, place if alone else order, label=level if alone else name)
-        axes.set_title("" if alone else level)
-    _legend_below(figure, grid[0])
-    figure.suptitle(title, x=0.01, ha="left")
+            days = shared_days(repeats)
+            values = np.array([[run.phases[day][level].summary[measure] for day in days] for run in repeats])
+            _phase_line(axes, days, values, place if alone else order, level if alone else name)
+        _phase_ticks(axes, [day for repeats in runs.values() for day in shared_days(repeats)], every=1 if alone else 2)
+        axes.set(title="" if alone else level, xlabel=_PHASE_LABEL)
+    legend_outside(figure, grid[0])
+    titles(figure, title)
     return figure
 
 
@@ -233,18 +178,18 @@ def class_phases_figure(
     """
     first = next(iter(runs.values()))[0]
     classes = first.phases[first.days[0]][level].classes
-    figure, grid = _panels(len(classes), columns=5, width=2.0, height=1.7, sharey=True)
+    figure, grid = panels(len(classes), columns=5, width=2.0, height=1.7, sharey=True)
     for order, (name, repeats) in enumerate(runs.items()):
-        values = np.array([[getattr(scores[level], measure) for scores in run.phases.values()] for run in repeats])
+        days = shared_days(repeats)
+        values = np.array([[getattr(run.phases[day][level], measure) for day in days] for run in repeats])
         for place, axes in enumerate(grid):
-            _phase_line(axes, repeats[0].days, values[:, :, place], order, label=name, small=True)
+            _phase_line(axes, days, values[:, :, place], order, name, size=2.5)
     for name, axes in zip(classes, grid, strict=True):
-        axes.set_title(name)
-        axes.set(xlabel="", ylim=(0, 1.02))
-    figure.supxlabel(_PHASE_LABEL, fontsize=9)
+        _phase_ticks(axes, first.days, every=3)
+        axes.set(title=name, ylim=(0, 1.02))
+    titles(figure, title, across=_PHASE_LABEL)
     if len(runs) > 1:
-        _legend_below(figure, grid[0])
-    figure.suptitle(title, x=0.01, ha="left")
+        legend_outside(figure, grid[0])
     return figure
 
 
@@ -255,22 +200,19 @@ def learning_figure(history: Sequence[Mapping[str, float]], title: str = "") -> 
     Parameters
     ----------
     history : sequence of mapping
-        One an epoch, with ``epoch``, ``train_loss`` and ``validation_loss`` (other entries are not read).
+        One an epoch, with ``epoch``, ``loss`` and, where there was validation, ``validation_loss``.
     title : str
     """
-    epoch, train, validation = (
-        np.array([entry[name] for entry in history], dtype=float) for name in ("epoch", "train_loss", "validation_loss")
-    )
-    figure, (axes,) = _panels(1, columns=1, width=5.6, height=3.4)
-    axes.plot(epoch, train, color=FAINT, label="training")
-    axes.plot(epoch, validation, color=COLOURS[0], label="validation")
+    columns = ("epoch", "loss", "validation_loss")
+    epoch, loss, validation = (np.array([line.get(name, np.nan) for line in history], dtype=float) for name in columns)
+    figure, (axes,) = panels(1, columns=1, width=5.6, height=3.4)
+    axes.plot(epoch, loss, color=FAINT, label="training")
     if np.isfinite(validation).any():
+        axes.plot(epoch, validation, color=COLOURS[0], label="validation")
         best = int(np.nanargmin(validation))
-        axes.plot(epoch[best], validation[best], "o", color=COLOURS[1], markersize=6, zorder=3)
-        note = f"best {validation[best]:.4g}\nepoch {epoch[best]:g}"
-        axes.annotate(
-            note, (epoch[best], validation[best]), (0, 12), textcoords="offset points", color=COLOURS[1], ha="center"
-        )
+        point, note = (epoch[best], validation[best]), f"best {validation[best]:.4g}\nepoch {epoch[best]:g}"
+        axes.plot(*point, "o", color=COLOURS[1], markersize=6, zorder=3)
+        axes.annotate(note, point, (0, 12), textcoords="offset points", color=COLOURS[1], ha="center")
     axes.set(xlabel="epoch", ylabel="loss", title=title)
     axes.legend(loc="upper right")
     return figure
@@ -290,7 +232,7 @@ def light_curve_figure(
     light_curve : LightCurves
         Exactly one object.
     scale : {"linear", "asinh"}
-        Flux axis; ``asinh`` is linear near zero (within three median errors) and logarithmic beyond.
+        Flux axis; ``asinh`` is linear near zero (within five median errors) and logarithmic beyond.
     track : Track, optional
         Leaf probabilities drawn below, stacked.
     title : str
@@ -304,21 +246,20 @@ def light_curve_figure(
         raise ValueError(f"a figure shows one light curve, got {len(light_curve)}")
     if scale not in ("linear", "asinh"):
         raise ValueError(f"no flux scale {scale!r}; there are linear, asinh")
-    heights = [3, 1.6] if track else [3]
-    figure, grid = _panels(len(heights), columns=1, width=7.2, height=1.9, sharex=True, height_ratios=heights)
+    heights = [3.2, 1.7] if track else [3.2]
+    figure, grid = panels(len(heights), columns=1, width=7.2, height=2.45, sharex=True, height_ratios=heights)
     axes, start = grid[0], light_curve.first_detection[0]
     days = light_curve.time - (0 if np.isnan(start) else start)
-    for band, (colour, marker) in enumerate(zip(BAND_COLOURS, BAND_MARKERS, strict=True)):
-        for detected in (False, True):
-            rows = (light_curve.band == band) & (light_curve.detected == detected)
-            axes.errorbar(
-                days[rows], light_curve.flux[rows], light_curve.flux_err[rows], color=colour, marker=marker,
-                linestyle="none", elinewidth=0.8, alpha=1 if detected else 0.6, markersize=5 if detected else 4,
-                markerfacecolor=colour if detected else "white", label=BANDS[band] if detected else None,
-            )  # fmt: skip
+    _draw_bands(axes, light_curve, days)
     if scale == "asinh" and light_curve.n_rows:
-        axes.set_yscale("asinh", linear_width=3 * float(np.median(light_curve.flux_err)))
+        width = 5 * float(np.median(light_curve.flux_err))
+        ticks = _asinh_ticks(light_curve.flux, width)
+        axes.set_yscale("asinh", linear_width=width)
+        axes.set_yticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        axes.set_yticks([], minor=True)
     axes.axhline(0, color=FAINT, linewidth=0.8)
+    if not np.isnan(start):
+        axes.axvline(0, color=FAINT, linewidth=0.8, linestyle=":")
     axes.set(ylabel="flux (nJy)", title=title)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), title="detected")
     if track:
@@ -327,11 +268,33 @@ def light_curve_figure(
     return figure
 
 
+def _draw_bands(axes: Axes, light_curve: LightCurves, days: NDArray[np.float64]) -> None:
+    for band, (colour, marker) in enumerate(zip(BAND_COLOURS, BAND_MARKERS, strict=True)):
+        for detected in (False, True):
+            rows = (light_curve.band == band) & (light_curve.detected == detected)
+            axes.errorbar(
+                days[rows], light_curve.flux[rows], light_curve.flux_err[rows], color=colour, marker=marker,
+                linestyle="none", elinewidth=0.8, alpha=1 if detected else 0.6, markersize=5 if detected else 4,
+                markerfacecolor=colour if detected else "white", label=BANDS[band] if detected else None,
+            )  # fmt: skip
+
+
+def _asinh_ticks(flux: NDArray[np.floating], width: float) -> list[float]:
+    """Give zero and round fluxes beyond the linear part on either side, by 1, 2, 5 or, over a long range, by tens."""
+    largest = float(np.abs(flux).max())
+    steps = (1, 2, 5) if largest < 50 * width else (1,)
+    sizes = [step * 10.0**power for power in range(-3, 13) for step in steps if width <= step * 10.0**power <= largest]
+    return [
+        tick for tick in (*(-size for size in sizes[::-1]), 0, *sizes) if flux.min() <= tick <= flux.max() or not tick
+    ]
+
+
 def _draw_track(axes: Axes, track: Track, end: float, n_named: int = 6) -> None:
-    """Stack the leaf probabilities; those that never lead the field are gathered in one grey."""
+    """Stack the leaf probabilities; beyond the few that rise highest, the others are gathered in one grey."""
     leaves = track.probabilities[:, track.tree.leaves]  # (n_times, n_leaves)
     named = np.sort(np.argsort(-leaves.max(axis=0), kind="stable")[:n_named])
-    layers = np.vstack([leaves[:, named].T, 1 - leaves[:, named].sum(axis=1)])
+    others = np.clip(1 - leaves[:, named].sum(axis=1), 0, 1)
+    layers = np.vstack([leaves[:, named].T, others])
     days = np.append(track.days, end)
     layers = np.hstack([layers, layers[:, -1:]])
     labels = [*(track.tree.nodes[node] for node in track.tree.leaves[named]), "others"]
@@ -347,66 +310,34 @@ def _draw_track(axes: Axes, track: Track, end: float, n_named: int = 6) -> None:
 _PHASE_LABEL = "days since first detection"
 
 
-def _matplotlib() -> Any:
-    try:
-        import matplotlib
-        import matplotlib.colors
-        import matplotlib.figure
-    except ImportError as error:
-        raise ImportError("figures need matplotlib, which comes with: pip install 'telperion[plots]'") from error
-    return matplotlib
-
-
-def _panels(count: int, *, columns: int, width: float, height: float, **sharing: Any) -> tuple[Figure, list[Axes]]:
-    """A grid of panels, each of the given size in inches; places that are left over stay empty."""
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    figure = _matplotlib().figure.Figure(figsize=(width * columns, height * rows))
-    grid = figure.subplots(rows, columns, squeeze=False, **sharing).ravel()
-    for axes in grid[count:]:
-        axes.remove()
-    return figure, list(grid[:count])
-
-
-def _line(order: int) -> dict[str, Any]:
-    return {"color": COLOURS[order % len(COLOURS)], "linestyle": LINES[order // len(COLOURS) % len(LINES)]}
-
-
 def _phase_line(
-    axes: Axes, days: Sequence[float], values: NDArray[np.float64], order: int, *, label: str, small: bool = False
+    axes: Axes, days: Sequence[float], values: NDArray[np.float64], order: int, label: str, size: float = 4.5
 ) -> None:
-    """One line with a band of one standard deviation; `values` have shape (n_repeats, n_phases)."""
-    place, names = _phase_axis(days)
-    mean, style = values.mean(axis=0), _line(order)
-    axes.plot(place, mean, **style, label=label, marker=MARKERS[order % len(MARKERS)], markersize=2.5 if small else 4.5)
+    """Draw the mean of values, shape (n_repeats, n_phases), and a band of one standard deviation."""
+    place, mean, style = _phase_places(days), values.mean(axis=0), line(order)
+    axes.plot(place, mean, **style, label=label, marker=MARKERS[order % len(MARKERS)], markersize=size)
     if len(values) > 1:
         deviation = values.std(axis=0, ddof=1)
         axes.fill_between(place, mean - deviation, mean + deviation, color=style["color"], alpha=0.2, linewidth=0)
-    every = 3 if small else 1
-    axes.set_xticks(place[::every], names[::every])
-    axes.set_xlabel(_PHASE_LABEL)
 
 
-def _phase_axis(days: Sequence[float]) -> tuple[NDArray[np.float64], list[str]]:
-    """Places of phases on an axis that doubles with each step; day 0 and whole light curves stand one step outside."""
-    finite = [day for day in days if 0 < day < np.inf] or [1.0]
-    first, last = np.log2(finite[0]) - 1, np.log2(finite[-1]) + 1
-    places = [first if day <= 0 else last if np.isinf(day) else np.log2(day) for day in days]
-    return np.array(places), ["all" if np.isinf(day) else f"{day:g}" for day in days]
+def _phase_places(days: Sequence[float]) -> NDArray[np.float64]:
+    """Double the days with each step along the axis; day 0 stands a step before 1, whole light curves after 1024."""
+    return np.array([11.0 if np.isinf(day) else np.log2(max(day, 0.5)) for day in days])
 
 
-def _legend_below(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
+def _phase_ticks(axes: Axes, days: Sequence[float], every: int) -> None:
+    shown = sorted(set(days))
+    axes.set_xticks(_phase_places(shown), minor=True)
+    axes.set_xticks(_phase_places(shown[::every]), ["all" if np.isinf(day) else f"{day:g}" for day in shown[::every]])
 
 
 def _part_siblings(axes: Axes, groups: Sequence[str]) -> None:
-    """Rules between groups of siblings, and the groups' names on the right."""
-    size, start = len(groups), 0
-    for name, members in groupby(groups):
-        stop = start + len(list(members))
-        axes.text(size + 0.2, (start + stop) / 2, name, va="center", color=FAINT)
-        if stop < size:
-            axes.axhline(stop, color=INK, linewidth=1)
-            axes.axvline(stop, color=INK, linewidth=1)
-        start = stop
+    """Draw rules between groups of siblings and, of two or more, their names on the right."""
+    starts = [place for place, name in enumerate(groups) if place == 0 or name != groups[place - 1]]
+    for start, stop in zip(starts, [*starts[1:], len(groups)], strict=True):
+        if len(starts) > 1:
+            axes.text(len(groups) + 0.2, (start + stop) / 2, groups[start], va="center", color=FAINT)
+        if start:
+            axes.axhline(start, color=INK, linewidth=1)
+            axes.axvline(start, color=INK, linewidth=1)

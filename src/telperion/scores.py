@@ -5,7 +5,7 @@ Plain numbers without a model or a file behind them; `telperion.evaluate` fills 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ PHASES = tuple(2**n for n in range(11))
 
 LEVELS = ("level 1", "level 2", "leaves")
 
-ROC_GRID: NDArray[np.float64] = np.linspace(0, 1, 101) ** 2
+ROC_GRID: NDArray[np.float64] = np.linspace(0, 1, 101) ** 3
 """False positive rates at which ROC curves are kept: dense near zero, where alerts are picked."""
 
 
@@ -223,6 +223,20 @@ class Evaluation:
         """Read what `to_dict` gave."""
         phases = {float(days): Scores.from_dict(scores) for days, scores in record["phases"].items()}
         return cls(record["view"], record["context"], phases)
+
+
+def shared_days(evaluations: Sequence[Evaluation]) -> list[float]:
+    """Give the phases at which all of these are scored, in rising order.
+
+    Raises
+    ------
+    ValueError
+        There are no evaluations, or they share no phase.
+    """
+    days = sorted(set.intersection(*(set(run.days) for run in evaluations))) if evaluations else []
+    if not days:
+        raise ValueError(f"{len(evaluations)} evaluations share no phase")
+    return days
 
 
 def precision_recall_f1(

@@ -9,13 +9,14 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Literal
 
 import numpy as np
 import rich.box
 import rich.table
 from numpy.typing import NDArray
 
-from telperion.scores import LEVELS, Evaluation, LevelScores
+from telperion.scores import LEVELS, Evaluation, LevelScores, shared_days
 
 Runs = Sequence[tuple[str, Evaluation]]
 """Evaluations by name; those of one name, view and context are repeats."""
@@ -77,16 +78,8 @@ def by_name(runs: Runs) -> dict[str, list[Evaluation]]:
 
 
 def shown_days(evaluations: Sequence[Evaluation], days: Sequence[float] = DAYS) -> list[float]:
-    """Give those of `days` at which all evaluations are scored, or all that they share where that leaves none.
-
-    Raises
-    ------
-    ValueError
-        The evaluations share no phase.
-    """
-    shared = [day for day in evaluations[0].days if all(day in run.phases for run in evaluations)]
-    if not shared:
-        raise ValueError(f"the {len(evaluations)} evaluations share no phase")
+    """Give those of `days` at which all evaluations are scored, or all that they share where that leaves none."""
+    shared = shared_days(evaluations)
     return [day for day in days if day in shared] or shared
 
 
@@ -152,7 +145,11 @@ def comparison_table(
 
 
 def gap_table(
-    ours: Sequence[Evaluation], theirs: Sequence[Evaluation], measure: str = "f1", days: Sequence[float] = DAYS
+    ours: Sequence[Evaluation],
+    theirs: Sequence[Evaluation],
+    measure: str = "f1",
+    days: Sequence[float] = DAYS,
+    names: tuple[str, str] = ("ours", "theirs"),
 ) -> Table:
     """Show one measure of a classifier minus another's, with its spread over repeats paired by their order.
 
@@ -173,7 +170,11 @@ def gap_table(
         return spread([_entry(a, day, level, measure) - _entry(b, day, level, measure) for a, b in pairs], signed=True)
 
     rows = [[level, *(gap(level, day) for day in days)] for level in LEVELS]
-    return Table(f"Gap in {_heading(measure)}", [("", "level"), *(("", day_name(day)) for day in days)], rows)
+    return Table(
+        f"{_heading(measure)}, {names[0]} minus {names[1]}",
+        [("", "level"), *(("", day_name(day)) for day in days)],
+        rows,
+    )
 
 
 # -- drawing -----------------------------------------------------------------------------------------------------
@@ -182,12 +183,15 @@ def gap_table(
 def to_rich(table: Table) -> rich.table.Table:
     """Draw for the terminal; print it with ``rich.console.Console().print``."""
     drawn = rich.table.Table(title=table.title, box=rich.box.SIMPLE_HEAD, title_justify="left", title_style="bold")
-    seen = ""
+    grouped, seen = any(group for group, _ in table.columns), ""
     for place, (group, heading) in enumerate(table.columns):
         above = group if group != seen else ""
         seen = group
-        drawn.add_column(f"{above}\n{heading}".lstrip("\n"), justify="left" if place < table.n_words else "right")
-        drawn.columns[-1].header_style = "bold"
+        word = place < table.n_words
+        justify: Literal["left", "right"] = "left" if word else "right"
+        drawn.add_column(
+            f"{above}\n{heading}" if grouped else heading, justify=justify, no_wrap=word, header_style="bold"
+        )
     for place, row in enumerate(table.rows):
         if place in table.rules:
             drawn.add_section()
@@ -217,13 +221,13 @@ def to_html(table: Table) -> str:
     """Draw as an HTML table; every text is escaped."""
     above = [(group, len(list(cells))) for group, cells in groupby(group for group, _ in table.columns)]
     head = [f'<th colspan="{span}" class="group">{html.escape(group)}</th>' for group, span in above]
-    parts = [f"<table><caption>{html.escape(table.title)}</caption><thead>"]
+    parts = [f'<div class="scroll"><table><caption>{html.escape(table.title)}</caption><thead>']
     parts += [f"<tr>{''.join(head)}</tr>"] if any(group for group, _ in above) else []
     parts += [f"<tr>{_cells('th', [heading for _, heading in table.columns], table.n_words)}</tr></thead><tbody>"]
     for place, row in enumerate(table.rows):
         rule = ' class="rule"' if place in table.rules else ""
         parts.append(f"<tr{rule}>{_cells('td', row, table.n_words)}</tr>")
-    return "\n".join([*parts, "</tbody></table>"])
+    return "\n".join([*parts, "</tbody></table></div>"])
 
 
 def _cells(tag: str, texts: Sequence[str], n_words: int) -> str:
@@ -274,4 +278,4 @@ def _heading(measure: str) -> str:
     if measure not in MEASURES:
         raise ValueError(f"no measure {measure!r}; there are {', '.join(MEASURES)}")
     heading = MEASURES[measure]
-    return f"macro {heading}" if measure in ("precision", "recall", "f1", "auc") else heading
+    return f"Macro {heading}" if measure in ("precision", "recall", "f1", "auc") else heading.capitalize()

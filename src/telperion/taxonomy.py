@@ -116,6 +116,9 @@ class Taxonomy:
     def __len__(self) -> int:
         return len(self.nodes)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Taxonomy) and self.nodes == other.nodes and np.array_equal(self.parent, other.parent)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import BANDS
-from telperion.encode.observations import Observations, magnitude
+from telperion.encode.observations import N_BANDS, Observations, magnitude
 from telperion.encode.segments import Segments, ratio, take
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -20,9 +20,9 @@ def brightness(rows: Observations) -> dict[str, NDArray]:
     dict of str to array, shape ``(n_objects,)``
     """
     out: dict[str, NDArray] = {}
-    per_band = {**extremes(rows, rows.by_band), **scatter(rows, rows.by_band), **trend(rows)}
+    per_band = {**extremes(rows), **scatter(rows, rows.by_band), **trend(rows)}
     for name, values in per_band.items():
-        for column, band in zip(values.reshape(rows.n_objects, len(BANDS)).T, BANDS, strict=True):
+        for column, band in zip(values.reshape(-1, N_BANDS).T, BANDS, strict=True):
             out[f"{name}_{band}"] = column
     for name, values in scatter(rows, rows.by_object, rows.flux - _band_mean(rows)).items():
         out[f"{name}_all"] = values
@@ -32,8 +32,9 @@ def brightness(rows: Observations) -> dict[str, NDArray]:
     return out
 
 
-def extremes(rows: Observations, groups: Segments) -> dict[str, NDArray]:
-    """Highest, lowest and latest flux of each group, and when."""
+def extremes(rows: Observations) -> dict[str, NDArray]:
+    """Highest, lowest and latest flux of each band, and when."""
+    groups = rows.by_band
     top, bottom, last = groups.argmax(rows.flux), groups.argmax(-rows.flux), groups.last()
     highest, lowest = take(rows.flux, top), take(rows.flux, bottom)
     mag = magnitude(rows.flux, rows.error)
@@ -49,14 +50,9 @@ def extremes(rows: Observations, groups: Segments) -> dict[str, NDArray]:
         "last_mag": take(mag, last),
         "last_snr": take(rows.snr, last),
         "last_to_max": ratio(take(rows.flux, last), np.maximum(highest, take(rows.error, top))),
-        "days_since_last": take(rows.days, rows.by_object.last())[groups_object(rows, groups)] - take(rows.days, last),
+        "days_since_last": np.repeat(take(rows.days, rows.by_object.last()), N_BANDS) - take(rows.days, last),
         "median_log_error": np.log10(groups.quantiles(rows.error, (0.5,))[0]),
     }
-
-
-def groups_object(rows: Observations, groups: Segments) -> NDArray[np.int64]:
-    """The object that each group belongs to, shape ``(n_groups,)``."""
-    return np.arange(groups.n_groups) // (groups.n_groups // max(rows.n_objects, 1) or 1)
 
 
 def scatter(rows: Observations, groups: Segments, flux: NDArray | None = None) -> dict[str, NDArray]:
@@ -105,7 +101,7 @@ def trend(rows: Observations) -> dict[str, NDArray]:
     """Rise to and decline from the brightest row of each band, and the slope of the last three weeks, mag a day."""
     groups, mag = rows.by_band, magnitude(rows.flux, rows.error)
     top, first, last = groups.argmax(rows.flux), groups.first(rows.detected), groups.last()
-    weight = rows.error**-2 * np.maximum(rows.snr, 1.0) ** 0
+    weight = rows.error**-2
     recent = (take(rows.days, last)[groups.key] - rows.days) <= 21.0
     slope, slope_snr = line(groups, rows.days, rows.flux, np.where(recent, weight, 0.0))
     level = np.maximum(take(rows.flux, top), take(rows.error, top))

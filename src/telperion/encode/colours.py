@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from telperion.bands import BANDS
 from telperion.encode.observations import N_BANDS, NIGHT, Observations, magnitude
-from telperion.encode.segments import Segments, ratio, take
+from telperion.encode.segments import ratio, take
 
 PAIRS = ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (1, 3), (2, 4))
 """Bands whose magnitudes are subtracted: u-g, g-r, r-i, i-z, z-y, g-i, r-z."""
@@ -65,10 +65,3 @@ def _colours(name: str, flux: NDArray, error: NDArray) -> dict[str, NDArray]:
         if name in ("first", "peak"):
             out[f"{pair}_error"] = np.hypot(noise[:, blue], noise[:, red])
     return out
-
-
-def night_spread(rows: Observations) -> Segments:
-    """Group rows by object, band and night; the key counts the distinct nights in order."""
-    night = np.floor(rows.days + NIGHT).astype(np.int64)
-    _, key = np.unique(np.stack([rows.by_band.key, night]), axis=1, return_inverse=True)
-    return Segments(key.reshape(-1), int(key.max(initial=-1)) + 1)

@@ -26,6 +26,10 @@ NAMES = tuple(
 
 N_STATIC = len(NAMES)
 _GROUP_OF = np.array([GROUPS.index(name.split("_")[0]) for name in NAMES])
+_COLUMNS = {
+    group: slice(int(np.searchsorted(_GROUP_OF, k)), int(np.searchsorted(_GROUP_OF, k, side="right")))
+    for k, group in enumerate(GROUPS)
+}
 _LARGEST_REDSHIFT = 20.0
 
 
@@ -51,24 +55,29 @@ def encode_context(light_curves: LightCurves) -> NDArray[np.float32]:
     Examples
     --------
     >>> curves = LightCurves(["a", "b"], [0, 0, 0], [], [], [], [], [], {"hostgal_photoz": [0.5, np.nan]})
-    >>> encode_context(curves)[:, [NAMES.index("specz_given"), NAMES.index("photoz_given"), NAMES.index("photoz_known")]]
+    >>> columns = [NAMES.index(name) for name in ("specz_given", "photoz_given", "photoz_known")]
+    >>> encode_context(curves)[:, columns]
     array([[0., 1., 1.],
            [0., 1., 0.]], dtype=float32)
     """
     context = light_curves.context
     result = np.zeros((len(light_curves), N_STATIC), dtype=np.float32)
-    only = "hostgal_specz" not in context and "hostgal_photoz" not in context
-    for group, column in (("specz", "redshift" if only else "hostgal_specz"), ("photoz", "hostgal_photoz")):
-        if column in context:
-            _check_redshift(light_curves, column)
-            error = context.get(f"{column}_err", np.full(len(light_curves), np.nan))
-            result[:, _columns(group)] = _encode_redshift(context[column], error)
+    spectroscopic = "hostgal_specz" if context.keys() & {"hostgal_specz", "hostgal_photoz"} else "redshift"
+    given = [name for name in (spectroscopic, "hostgal_photoz") if name in context]
+    if given:
+        unknown = np.full(len(light_curves), np.nan)
+        redshift = np.stack([context[name] for name in given])
+        _check_redshift(light_curves, given, redshift)
+        error = np.stack([context.get(f"{name}_err", unknown) for name in given])
+        for name, values in zip(given, _encode_redshift(redshift, error), strict=True):
+            result[:, _COLUMNS["photoz" if name == "hostgal_photoz" else "specz"]] = values
     if any(name.startswith("hostgal_mag_") or name == "hostgal_snsep" for name in context):
-        result[:, _columns("host")] = _encode_host(light_curves)
+        result[:, _COLUMNS["host"]] = _encode_host(light_curves)
     if "mwebv" in context:
-        known = np.isfinite(context["mwebv"])
-        ebv = np.where(known, np.log1p(10 * np.clip(context["mwebv"], 0, 10)), 0)
-        result[:, _columns("dust")] = np.stack([np.ones(len(known)), known, ebv], axis=-1)
+        ebv = context["mwebv"]
+        dust = result[:, _COLUMNS["dust"]]
+        dust[:, 0], dust[:, 1] = 1, np.isfinite(ebv)
+        dust[:, 2] = np.log1p(10 * np.minimum(np.fmax(ebv, 0), 10))
     return result
 
 
@@ -89,7 +98,7 @@ def best_redshift(static: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArra
 
     The spectroscopic one goes before the photometric one; 0 where none is known.
     """
-    spectroscopic, photometric = static[:, _columns("specz")], static[:, _columns("photoz")]
+    spectroscopic, photometric = static[:, _COLUMNS["specz"]], static[:, _COLUMNS["photoz"]]
     best = np.where(spectroscopic[:, [1]] > 0, spectroscopic, photometric)
     return best[:, 1] > 0, best[:, 2], best[:, 4] * 5 + 40 * (best[:, 1] > 0)
 
@@ -100,9 +109,9 @@ def distance_modulus(redshift: ArrayLike) -> NDArray[np.float64]:
     Examples
     --------
     >>> distance_modulus([0.01, 1.0]).round(2)
-    array([33.17, 44.1 ])
+    array([33.18, 44.1 ])
     """
-    z = np.clip(np.asarray(redshift, dtype=np.float64), 1e-4, _LARGEST_REDSHIFT)
+    z = np.minimum(np.maximum(np.asarray(redshift, dtype=np.float64), 1e-4), _LARGEST_REDSHIFT)
     grid, comoving = _comoving_distance()
     return 5 * np.log10((1 + z) * np.interp(z, grid, comoving)) + 25
 
@@ -116,25 +125,24 @@ def _comoving_distance() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return grid, np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def _columns(group: str) -> slice:
-    inside = np.flatnonzero(_GROUP_OF == GROUPS.index(group))
-    return slice(int(inside[0]), int(inside[-1]) + 1)
-
-
-def _check_redshift(light_curves: LightCurves, column: str) -> None:
-    values = light_curves.context[column]
-    wrong = np.flatnonzero((values < -0.1) | (values > _LARGEST_REDSHIFT))
-    if wrong.size:
-        name = light_curves.object_id[wrong[0]]
-        raise ValueError(f"context {column!r} is outside -0.1..20 for {wrong.size} objects, first {name!r}")
+def _check_redshift(light_curves: LightCurves, columns: list[str], redshift: NDArray[np.float64]) -> None:
+    wrong = (redshift < -0.1) | (redshift > _LARGEST_REDSHIFT)
+    if wrong.any():
+        column, first = np.unravel_index(np.argmax(wrong), wrong.shape)
+        what, name = columns[column], str(light_curves.object_id[first])
+        raise ValueError(f"context {what!r} is outside -0.1..20 for {wrong[column].sum()} objects, first {name!r}")
 
 
 def _encode_redshift(redshift: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Encode redshifts of any shape; the features are the last axis, in the order of `_REDSHIFT`."""
     known = np.isfinite(redshift)
-    z = np.where(known, redshift, 0)
-    log_error = np.where(known, np.log10(np.clip(np.nan_to_num(error, nan=1e-3), 1e-3, 10)) + 3, 0) / 2
-    modulus = np.where(known, (distance_modulus(z) - 40) / 5, 0)
-    return np.stack([np.ones(z.size), known, np.log1p(z), log_error, modulus], axis=-1)
+    result = np.empty((*redshift.shape, len(_REDSHIFT)))
+    result[..., 0], result[..., 1] = 1, known
+    result[..., 2] = np.log1p(redshift)
+    result[..., 3] = (np.log10(np.minimum(np.fmax(error, 1e-3), 10)) + 3) / 2
+    result[..., 4] = (distance_modulus(redshift) - 40) / 5
+    result[~known, 2:] = 0
+    return result
 
 
 def _encode_host(light_curves: LightCurves) -> NDArray[np.float64]:

@@ -70,6 +70,18 @@ def distance_modulus(redshift: NDArray) -> NDArray[np.float64]:
     return np.interp(redshift, z, modulus)
 
 
+def redshift_at(modulus: NDArray) -> NDArray[np.float64]:
+    """Redshift at a distance modulus, the inverse of `distance_modulus`.
+
+    Examples
+    --------
+    >>> redshift_at(distance_modulus(np.array([0.1, 1.0]))).round(4)
+    array([0.1, 1. ])
+    """
+    z, table = _table()
+    return np.interp(modulus, table, z)
+
+
 @cache
 def _table() -> tuple[NDArray, NDArray]:
     z = np.concatenate([[0.0], np.geomspace(1e-5, 10, 4000)])

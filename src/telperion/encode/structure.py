@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from telperion.encode.observations import NIGHT, Observations
+from telperion.encode.observations import N_BANDS, NIGHT, Observations
 from telperion.encode.segments import Segments, ratio, take
 
 SEASON_GAP = 60.0
@@ -71,7 +71,7 @@ def _distinct(groups: Segments, days: NDArray, apart: float) -> NDArray[np.float
 
 
 def _bands(rows: Observations, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return (rows.by_band.count(mask) > 0).reshape(rows.n_objects, -1).sum(axis=1).astype(np.float64)
+    return (rows.by_band.count(mask) > 0).reshape(-1, N_BANDS).sum(axis=1).astype(np.float64)
 
 
 def within_night(rows: Observations) -> dict[str, NDArray]:

@@ -1,4 +1,4 @@
-"""MALLORN, the challenge of tidal disruption events in simulated LSST light curves: two logs, 20 splits of CSV files."""
+"""MALLORN, the challenge to find tidal disruption events in simulated LSST light curves: CSV files in 20 splits."""
 
 import re
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from telperion.bands import BANDS, MICROJANSKY, band_index, to_njy
-from telperion.formats.delimited import NAME, categories, read_columns
-from telperion.formats.rules import FormatError, check_ranges, naming, warn_repair, warn_without_rows
+from telperion.formats.delimited import NAME, categories, most_rows, numbers, read_columns
+from telperion.formats.rules import FormatError, check_distinct, check_ranges, naming, warn_repair, warn_without_rows
 from telperion.lightcurves import LightCurves
 
 LOOKS_FOR = "a folder with train_log.csv or test_log.csv, and split_01, split_02, ... beside it"
@@ -34,18 +34,25 @@ _ROWS = {
     "Flux_err": pa.float64(),
     "Filter": NAME,
 }
+_COLUMNS: dict[str, type] = {
+    "time": np.float64,
+    "band": np.int8,
+    "flux": np.float32,
+    "flux_err": np.float32,
+    "detected": np.bool_,
+}
 _CONTEXT = {"redshift": "Z", "redshift_err": "Z_err", "mwebv": "EBV"}
 
 
 @dataclass(frozen=True)
 class _Log:
-    """What ``train_log.csv`` or ``test_log.csv`` says, one object a line."""
+    """What the logs say, one object a line: ``part`` is "train" or "test", ``split`` the folder of its rows."""
 
-    file: Path
     object_id: NDArray[np.str_]
+    part: NDArray[np.str_]
     split: NDArray[np.str_]
     context: dict[str, NDArray[np.float64]]
-    label: NDArray[np.str_] | None
+    label: NDArray[np.str_]
 
 
 def recognises(path: Path) -> bool:
@@ -92,70 +99,97 @@ def read(path: str | Path, part: Literal["train", "test", "all"] = "train") -> L
     if part not in ("train", "test", "all"):
         raise ValueError(f"part is {part!r}, expected 'train', 'test' or 'all'")
     folder = Path(path)
-    parts = ("train", "test") if part == "all" else (part,)
-    curves, dropped = zip(*(_read_part(folder, name) for name in parts), strict=True)
+    log = _merge([_read_log(folder, name) for name in (("train", "test") if part == "all" else (part,))])
     with naming(folder):
-        whole = curves[0] if len(curves) == 1 else LightCurves.concatenate(curves)
-    warn_repair(folder, "flux is NaN, rows dropped", whole.object_id, np.concatenate(dropped))
-    warn_without_rows(folder, whole.object_id, whole.lengths)
-    return whole
+        curves, dropped = _read_rows(folder, log)
+    warn_repair(folder, "flux is NaN, rows dropped", curves.object_id, dropped)
+    warn_without_rows(folder, curves.object_id, curves.lengths)
+    return curves
 
 
-def _read_part(folder: Path, part: str) -> tuple[LightCurves, NDArray[np.int64]]:
-    """Give the light curves of one log in its order, and the number of rows dropped from each object."""
-    log = _read_log(folder / f"{part}_log.csv")
-    name = f"{part}_full_lightcurves.csv"
-    on_disk = {file.parent.name for file in folder.glob(f"split_*/{name}")}
-    places, curves, dropped = [], [], []
-    for split in sorted(on_disk.union(log.split.tolist())):
-        place = np.flatnonzero(log.split == split)
-        piece, lost = _read_split(folder / split / name, log, place)
-        places.append(place)
-        curves.append(piece)
+def _read_rows(folder: Path, log: _Log) -> tuple[LightCurves, NDArray[np.int64]]:
+    """Give the light curves of all splits in the order of the log, and the number of rows dropped from each object.
+
+    Rows go straight to where they will stay: gathering the splits first would hold everything twice.
+    """
+    splits = _splits(folder, log)
+    room = sum(most_rows(file) for file, _ in splits)
+    rows: dict[str, np.ndarray] = {name: np.empty(room, dtype=kind) for name, kind in _COLUMNS.items()}
+    n_rows, lengths, dropped = 0, [], []
+    for file, place in splits:
+        piece, lost = _read_split(file, log, place)
+        for name, column in rows.items():
+            column[n_rows : n_rows + piece.n_rows] = getattr(piece, name)
+        n_rows += piece.n_rows
+        lengths.append(piece.lengths)
         dropped.append(lost)
-    whole = LightCurves.concatenate(curves)
-    order = np.argsort(np.concatenate(places))
+    order = np.concatenate([place for _, place in splits])
+    time, band, flux, flux_err, detected = (column[:n_rows] for column in rows.values())
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    context = {name: values[order] for name, values in log.context.items()}
+    curves = LightCurves(
+        log.object_id[order], offsets, time, band, flux, flux_err, detected, context, log.label[order]
+    )  # fmt: skip
+    back = np.argsort(order)
     if (np.diff(order) != 1).any():  # the log does not go split by split
-        whole = whole[order]
-    return whole, np.concatenate(dropped)[order]
+        curves = curves[back]
+    return curves, np.concatenate(dropped)[back]
 
 
-def _read_log(file: Path) -> _Log:
+def _splits(folder: Path, log: _Log) -> list[tuple[Path, NDArray[np.int64]]]:
+    """Give the light-curve files, and the places in the log of each one's objects."""
+    splits = []
+    for part in dict.fromkeys(log.part.tolist()):
+        name = f"{part}_full_lightcurves.csv"
+        on_disk = {file.parent.name for file in folder.glob(f"split_*/{name}")}
+        for split in sorted(on_disk.union(log.split[log.part == part].tolist())):
+            file, place = folder / split / name, np.flatnonzero((log.part == part) & (log.split == split))
+            if not file.is_file():
+                raise FormatError(f"{file}: the file is missing; {part}_log.csv puts {place.size} objects there")
+            splits.append((file, place))
+    return splits
+
+
+def _read_log(folder: Path, part: str) -> _Log:
+    file = folder / f"{part}_log.csv"
     table = read_columns(file, _LOG)
-    object_id, spec_type, split = (_text(table, name) for name in ("object_id", "SpecType", "split"))
-    names, counts = np.unique(object_id, return_counts=True)
-    if (counts > 1).any():
-        first = str(names[counts > 1][0])
-        raise FormatError(f"{file}: object_id is repeated for {(counts > 1).sum()} objects, first {first!r}")
+    object_id, label, split = (_text(table, name) for name in ("object_id", "SpecType", "split"))
     wrong = [place for place, name in enumerate(split.tolist()) if not re.fullmatch(r"split_\d+", name)]
     if wrong:
         first = f"{str(split[wrong[0]])!r} at object {str(object_id[wrong[0]])!r}"
         raise FormatError(f"{file}: split is not like 'split_01' for {len(wrong)} objects, first {first}")
-    context = {name: table[column].to_numpy() for name, column in _CONTEXT.items()}
+    context = {name: numbers(table, column) for name, column in _CONTEXT.items()}
     context["split"] = np.char.replace(split, "split_", "").astype(np.float64)
     with naming(file):
+        check_distinct(object_id)
         check_ranges(context, object_id)
-    return _Log(file, object_id, split, context, spec_type if (spec_type != "").any() else None)
+    return _Log(object_id, np.full(object_id.size, part), split, context, label)
+
+
+def _merge(logs: list[_Log]) -> _Log:
+    object_id, part, split, label = (
+        np.concatenate([getattr(log, name) for log in logs]) for name in ("object_id", "part", "split", "label")
+    )
+    context = {name: np.concatenate([log.context[name] for log in logs]) for name in logs[0].context}
+    return _Log(object_id, part, split, context, label)
 
 
 def _read_split(file: Path, log: _Log, place: NDArray[np.int64]) -> tuple[LightCurves, NDArray[np.int64]]:
     """Read the rows of the objects that stand at `place` in the log; count those dropped from each."""
-    if not file.is_file():
-        raise FormatError(f"{file}: the file is missing; {log.file.name} puts {place.size} objects there")
     table = read_columns(file, _ROWS)
     with naming(file):
         code = _position(table, log, place)
         names, name = categories(table, "Filter")
         # A name that is no band goes the long way, where the error counts rows.
         band = band_index(names)[name] if np.isin(names, BANDS).all() else band_index(names[name])
-        flux, flux_err = (table[column].to_numpy() * to_njy(MICROJANSKY) for column in ("Flux", "Flux_err"))
+        flux, flux_err = (numbers(table, column) * to_njy(MICROJANSKY) for column in ("Flux", "Flux_err"))
         lost = np.isnan(flux)
-        rows = (code, table["Time (MJD)"].to_numpy(), band, flux, flux_err, flux > DETECTION * flux_err)
+        rows = (code, numbers(table, "Time (MJD)"), band, flux, flux_err, flux > DETECTION * flux_err)
         curves = LightCurves.from_codes(
             *(column[~lost] for column in rows),
             objects=log.object_id[place],
             context={name: values[place] for name, values in log.context.items()},
-            label=None if log.label is None else log.label[place],
+            label=log.label[place],
         )
     return curves, np.bincount(code[lost], minlength=place.size)
 
@@ -166,8 +200,8 @@ def _position(table: pa.Table, log: _Log, place: NDArray[np.int64]) -> NDArray[n
     position = {object_id: index for index, object_id in enumerate(log.object_id[place].tolist())}
     if foreign := [name for name in names.tolist() if name not in position]:
         listed = dict(zip(log.object_id.tolist(), log.split.tolist(), strict=True))
-        where = f"which the log puts in {listed[foreign[0]]}" if foreign[0] in listed else "which the log lacks"
-        raise ValueError(f"rows belong to {len(foreign)} objects not of this split in {log.file.name}, "
+        where = f"which belongs in {listed[foreign[0]]}" if foreign[0] in listed else "which it does not list"
+        raise ValueError(f"rows belong to {len(foreign)} objects that the log does not put here, "
                          f"first {foreign[0]!r}, {where}")  # fmt: skip
     return np.array([position[name] for name in names.tolist()], dtype=np.int64)[code]
 

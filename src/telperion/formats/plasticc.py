@@ -1,4 +1,4 @@
-"""PLAsTiCC, the LSST classification challenge of 2018: a light-curve file and a metadata file, as released on Zenodo."""
+"""PLAsTiCC, the classification challenge of 2018, as released on Zenodo: a light-curve file and a metadata file."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from telperion.bands import FLUXCAL, to_njy
-from telperion.formats.delimited import column_names, read_columns
-from telperion.formats.rules import FormatError, check_ranges, naming, warn_without_rows
+from telperion.formats.delimited import column_names, numbers, read_columns
+from telperion.formats.rules import FormatError, check_distinct, check_ranges, naming, warn_without_rows
 from telperion.lightcurves import LightCurves
 
 LOOKS_FOR = "plasticc_train_lightcurves.csv[.gz] with plasticc_train_metadata.csv[.gz] beside it, or their folder"
@@ -83,7 +83,7 @@ def read(path: str | Path) -> LightCurves:
     object_id, context, label = _read_metadata(metadata_file)
     table = read_columns(file, _ROWS)
     with naming(file):
-        code = _position(table["object_id"].to_numpy(), object_id, metadata_file.name)
+        code = _position(numbers(table, "object_id"), object_id, metadata_file.name)
         if _is_batch(file):
             present = np.unique(code)
             code = np.searchsorted(present, code)
@@ -91,11 +91,11 @@ def read(path: str | Path) -> LightCurves:
             label = None if label is None else label[present]
         curves = LightCurves.from_codes(
             code,
-            table["mjd"].to_numpy(),
-            table["passband"].to_numpy(),
-            table["flux"].to_numpy() * to_njy(FLUXCAL),
-            table["flux_err"].to_numpy() * to_njy(FLUXCAL),
-            table["detected_bool"].to_numpy(),
+            numbers(table, "mjd"),
+            numbers(table, "passband"),
+            numbers(table, "flux") * to_njy(FLUXCAL),
+            numbers(table, "flux_err") * to_njy(FLUXCAL),
+            numbers(table, "detected_bool"),
             objects=object_id,
             context=context,
             label=label,
@@ -142,17 +142,14 @@ def _read_metadata(file: Path) -> tuple[NDArray[np.int64], dict[str, NDArray[np.
     found = column_names(file)
     target = next((name for name in _TARGETS if name in found), None)
     table = read_columns(file, _METADATA | ({target: pa.int64()} if target else {}))
-    object_id = table["object_id"].to_numpy()
-    distinct, counts = np.unique(object_id, return_counts=True)
-    if (counts > 1).any():
-        first = distinct[counts > 1][0]
-        raise FormatError(f"{file}: object_id is repeated for {(counts > 1).sum()} objects, first {first}")
-    context = {name.removesuffix("_bool"): table[name].to_numpy().astype(np.float64) for name in _METADATA}
+    object_id = numbers(table, "object_id")
+    context = {name.removesuffix("_bool"): numbers(table, name).astype(np.float64) for name in _METADATA}
     del context["object_id"]
     _add_redshift(context)
     with naming(file):
+        check_distinct(object_id)
         check_ranges(context, object_id.astype(np.str_))
-    return object_id, context, table[target].to_numpy().astype(np.str_) if target else None
+    return object_id, context, numbers(table, target).astype(np.str_) if target else None
 
 
 def _add_redshift(context: dict[str, NDArray[np.float64]]) -> None:

@@ -2,10 +2,13 @@
 
 import os
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from telperion.lightcurves import RepairWarning
@@ -15,6 +18,7 @@ class FormatError(ValueError):
     """A file breaks a rule of its format; the message names the file, the row or object, and the rule."""
 
 
+_CONTENT_ERRORS = (ValueError, OSError, EOFError, zlib.error, pa.ArrowException)
 _REDSHIFT = (-0.5, 30.0)
 _NOT_NEGATIVE = (0.0, np.inf)
 
@@ -42,14 +46,28 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     Raises
     ------
     FormatError
-        The block raised a `ValueError`, `OSError` or `EOFError`. An error that names its file already passes as it is.
+        The block raised an error of reading or of a rule. One that names its file already passes as it is.
     """
     try:
         yield
     except (FormatError, FileNotFoundError):
         raise
-    except (ValueError, OSError, EOFError) as error:
+    except _CONTENT_ERRORS as error:
         raise FormatError(f"{os.fspath(path)}: {error}") from error
+
+
+def check_distinct(object_id: NDArray[Any]) -> None:
+    """Refuse a list of objects, shape ``(n_objects,)``, that names one twice.
+
+    Raises
+    ------
+    ValueError
+        Says how many objects are repeated and the first of them.
+    """
+    distinct, counts = np.unique(object_id, return_counts=True)
+    if (counts > 1).any():
+        first = str(distinct[counts > 1][0])
+        raise ValueError(f"object_id is repeated for {(counts > 1).sum()} objects, first {first!r}")
 
 
 def check_ranges(context: Mapping[str, NDArray[np.float64]], object_id: NDArray[np.str_]) -> None:

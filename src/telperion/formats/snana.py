@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from telperion.bands import BANDS, FLUXCAL, band_index, to_njy
 from telperion.formats.bintable import BinTable, read_bintable
-from telperion.formats.rules import FormatError, check_ranges, naming, warn_repair, warn_without_rows
+from telperion.formats.rules import FormatError, check_distinct, check_ranges, naming, warn_repair, warn_without_rows
 from telperion.lightcurves import LightCurves, RepairWarning
 
 LOOKS_FOR = "a file *_HEAD.FITS[.gz] with its *_PHOT.FITS[.gz], a folder of such pairs, or a folder of such folders"
@@ -37,8 +37,8 @@ MISSING = (
     (re.compile(r"RA|DEC|\w*_RA|\w*_DEC|\w*_SB_FLUXCAL_[ugrizY]"), (-999.0, -9999.0)),
     (re.compile(r"\w+"), (-9.0, -99.0, -999.0, -9999.0)),
 )
-"""The codes for "missing", by column; the first pattern that fits the whole name counts. A declination or a logarithm of
-a specific star-formation rate of -9 is a value, a redshift of -9 is not; 99 and 999 are codes for magnitudes only."""
+"""The codes for "missing", by column; the first pattern that fits the whole name counts. A declination of -9, or a
+specific star-formation rate of 10^-9, is a value; a redshift of -9 is not. 99 and 999 are codes of magnitudes only."""
 
 
 def recognises(path: Path) -> bool:
@@ -49,8 +49,8 @@ def recognises(path: Path) -> bool:
 def read(path: str | Path) -> LightCurves:
     """Read simulated or real light curves that SNANA wrote as FITS.
 
-    Fluxes are FLUXCAL (zero point 27.5) in the files, and corrected for dust in the Milky Way only if the header says so
-    (MWEBV_APPLYFLAG; ELAsTiCC's are not). Bit 4096 of PHOTFLAG marks a detection.
+    Fluxes are FLUXCAL (zero point 27.5) in the files, and corrected for dust in the Milky Way only if the header says
+    so (MWEBV_APPLYFLAG; those of ELAsTiCC are not). Bit 4096 of PHOTFLAG marks a detection.
 
     Parameters
     ----------
@@ -64,11 +64,11 @@ def read(path: str | Path) -> LightCurves:
         Objects in the order of the files' names, called by their SNID; if two models share an SNID, all objects are
         called ``<model>_<SNID>`` and a `RepairWarning` says so.
 
-        Context is the sky position, every MWEBV, REDSHIFT, VPEC, HOSTGAL and HOSTGAL2 column under its own name in lower
-        case, except ``decl`` (DEC), ``redshift`` and ``redshift_err`` (REDSHIFT_HELIO and its error: spectroscopic if
-        known, else photometric). A code for "missing" (`MISSING`), or a column that this model's files lack, becomes
-        NaN. Identifiers of galaxies (OBJID) are no measurements and are left out, as is all that
-        a survey would not know: SIM_*, PEAKMJD, SNTYPE, and the times of trigger and last detection.
+        Context is the sky position and every MWEBV, REDSHIFT, VPEC, HOSTGAL and HOSTGAL2 column, under its own name in
+        lower case, except ``decl`` (DEC), ``redshift`` and ``redshift_err`` (REDSHIFT_HELIO and its error:
+        spectroscopic if known, else photometric). A code for "missing" (`MISSING`) and a column that the files of
+        one model lack become NaN. Left out are the identifiers of galaxies (OBJID), which measure nothing, and all that
+        a survey would not know at the time: SIM_*, PEAKMJD, SNTYPE, the times of the trigger and the last detection.
 
         Labels are the names of ELAsTiCC's models, taken from the folder: ``ELASTICC2_TRAIN_01_1percent_KN_K17`` holds
         "KN_K17". Elsewhere the label is SIM_TYPE_NAME; where that is unknown, SIM_TYPE_INDEX or, in real data, SNTYPE
@@ -105,7 +105,7 @@ def read(path: str | Path) -> LightCurves:
 
 
 def _head_files(folder: Path) -> list[Path]:
-    """Find the HEAD files in a folder or, if it has none, in its folders; of a plain and a gzipped copy the plain one."""
+    """Find the HEAD files in a folder or, if it has none, in its folders; a plain file rather than its gzipped copy."""
     for pattern in ("*_HEAD.FITS*", "*/*_HEAD.FITS*"):
         files = sorted(file for file in folder.glob(pattern) if _HEAD.fullmatch(file.name))
         if files:
@@ -133,6 +133,7 @@ def _read_pair(head_file: Path) -> tuple[LightCurves, NDArray[np.int64]]:
     head, phot = _read_table(head_file, "HEAD"), _read_table(phot_file, "PHOT")
     with naming(head_file):
         object_id = head.text("SNID")
+        check_distinct(object_id)
         context = _read_context(head)
         check_ranges(context, object_id)
         label = _labels(head, _model(head_file))

@@ -1,0 +1,89 @@
+"""`telperion demo`: light curves classified at several phases, beside what is known of the classifier's quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from telperion.classifier import Classifier
+from telperion.formats import read
+from telperion.lightcurves import LightCurves
+from telperion.simulate.drawn import draw
+
+DAYS = (2.0, 8.0, 64.0)
+MOST = 20
+"""Objects of a user's data that are shown."""
+
+
+def show(classifier: Classifier, data: Path | None = None, *, console: Console | None = None, seed: int = 2) -> None:
+    """Classify drawn light curves, one a class, or the first of a file or folder, and print the model card's figures.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    data : path, optional
+        What `telperion.read` knows.
+    seed : int
+        Of the drawn curves.
+    """
+    console = console or Console()
+    console.print(classifier.tree.draw(), highlight=False)
+    if data is None:
+        title = "Light curves drawn from textbook formulae: an illustration, not a measurement"
+        light_curves, heading = draw(n_per_class=1, seed=seed), "drawn as"
+    else:
+        light_curves, heading = read(data), "label"
+        title = f"The first {min(MOST, len(light_curves))} of {len(light_curves)} objects of {data}"
+        light_curves = light_curves[:MOST]
+    console.print(_table(classifier, light_curves, title, heading))
+    console.print("A probability stands beside each leaf; bold: above 0.9. [green]Green[/]: the leaf is the label's.")
+    _show_card(classifier, console)
+
+
+def _table(classifier: Classifier, light_curves: LightCurves, title: str, heading: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in ("object", heading, *(f"{day:g} d after detection" for day in DAYS)):
+        table.add_column(name, no_wrap=True)
+    tree, label = classifier.tree, light_curves.label
+    true = np.array([tree.index(name) if name in tree else -1 for name in label])
+    cells = []
+    for day in DAYS:
+        probabilities = classifier.predict(light_curves, days=day)
+        leaf = classifier.decide(probabilities)
+        above = tree.parent[leaf]
+        rows = np.arange(len(leaf))
+        cells.append([
+            _cell(tree.nodes[a], pa, tree.nodes[k], pk, right)
+            for a, pa, k, pk, right in zip(
+                above, probabilities[rows, above], leaf, probabilities[rows, leaf], leaf == true, strict=True
+            )
+        ])  # fmt: skip
+    for i, row in enumerate(zip(*cells, strict=True)):
+        table.add_row(light_curves.object_id[i], tree.nodes[true[i]] if true[i] >= 0 else label[i], *row)
+    return table
+
+
+def _cell(above: str, p_above: float, leaf: str, p_leaf: float, right: bool) -> Text:
+    text = Text(f"{above} {p_above:.2f} > ")
+    return text.append(f"{leaf} {p_leaf:.2f}", " ".join(["bold"] * (p_leaf > 0.9) + ["green"] * right))
+
+
+def _show_card(classifier: Classifier, console: Console) -> None:
+    card = classifier.card
+    if "figures" not in card:
+        console.print("This classifier has no card: nothing was measured.")
+        return
+    table = Table(title=f"Model card: leaf macro F1, {card['protocol']}", title_justify="left")
+    table.add_column("view")
+    table.add_column("context")
+    first = card["figures"][0]
+    for day in first["leaf macro F1"]:
+        table.add_column(f"{day} d", justify="right")
+    for row in card["figures"]:
+        table.add_row(row["view"], row["context"], *(f"{value:.3f}" for value in row["leaf macro F1"].values()))
+    console.print(table)
+    console.print(card["note"])

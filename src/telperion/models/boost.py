@@ -1,0 +1,341 @@
+"""Gradient-boosted trees (LightGBM) on light-curve statistics: one booster for every phase and every kind of context.
+
+Each training object enters at many phases, each time with one of the three kinds of context (missing features are NaN), so
+that the booster learns what a young, hostless light curve can and cannot tell. It sees whole light curves, so it is not
+steppable.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from telperion.encode.statistics import FAMILIES, statistics
+from telperion.encode.view import Context, View, keep_context
+from telperion.encode.view import view as cut
+from telperion.lightcurves import LightCurves, RepairWarning
+from telperion.taxonomy import Taxonomy
+
+try:
+    import lightgbm
+except ModuleNotFoundError as error:  # an extra
+    raise ModuleNotFoundError("the boosted trees need LightGBM: pip install 'telperion[boost]'") from error
+
+FORMAT_VERSION = 1
+MAX_FILE_BYTES, MAX_TEXT_BYTES = 32_000_000, 400_000_000
+BATCH_OBJECTS = 5000
+LONGEST, SHORTEST = 1100.0, 0.1  # days, of the random truncations
+
+
+@dataclass(frozen=True)
+class Config:
+    """How the booster is trained.
+
+    Parameters
+    ----------
+    view : {"full", "alert"}
+        Which rows of an object it learns from (`telperion.encode.view`).
+    families : tuple of str
+        Families of features (`telperion.encode.statistics.FAMILIES`).
+    days : tuple of float
+        Days after the first detection at which every training object enters.
+    random_days : int
+        How often it enters beyond that, at days drawn log-uniformly.
+    balance : float
+        Power of the class weights: 0 trains on the mix as it is, 1 as if all classes were equally common.
+    boosters : int
+        Boosters, drawn with different seeds and truncations, whose probabilities are averaged.
+    rounds, leaves, min_rows : int
+        Trees a class, leaves a tree, fewest rows of a leaf.
+    learning_rate, feature_fraction, row_fraction, l2 : float
+        Shrinkage; share of features a tree may use; share of rows it sees; L2 penalty on leaf values.
+    extra_trees : bool
+        Whether split points are drawn at random.
+
+    Raises
+    ------
+    ValueError
+        A value is out of its range.
+    """
+
+    view: View = "alert"
+    families: tuple[str, ...] = tuple(FAMILIES)
+    days: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+    random_days: int = 6
+    balance: float = 0.5
+    boosters: int = 1
+    rounds: int = 300
+    leaves: int = 15
+    min_rows: int = 20
+    learning_rate: float = 0.05
+    feature_fraction: float = 0.3
+    row_fraction: float = 0.5
+    l2: float = 1.0
+    extra_trees: bool = False
+
+    def __post_init__(self) -> None:
+        if self.view not in get_args(View):
+            raise ValueError(f"view is {self.view!r}, expected one of {', '.join(get_args(View))}")
+        if unknown := [name for name in self.families if name not in FAMILIES]:
+            raise ValueError(f"families are unknown: {', '.join(unknown)}; known: {', '.join(FAMILIES)}")
+        if not self.families or len(self.days) + self.random_days < 1:
+            raise ValueError("at least one family of features and one truncation are needed")
+        if min(self.boosters, self.rounds, self.min_rows) < 1 or self.leaves < 2:
+            raise ValueError("boosters, rounds and min_rows must be at least 1, leaves at least 2")
+        for name in ("learning_rate", "feature_fraction", "row_fraction"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected a number above 0 and up to 1")
+        if not 0 <= self.balance <= 1 or self.l2 < 0:
+            raise ValueError("balance must lie between 0 and 1, l2 must not be negative")
+
+
+class Boost:
+    """Boosted trees that give the probability of every node of a tree of classes.
+
+    Parameters
+    ----------
+    tree : Taxonomy
+    config : Config
+    features : tuple of str
+        Names of the features, as `telperion.encode.statistics.statistics` gives them.
+    mix : array, shape ``(n_leaves,)``
+        The class mix that the probabilities assume; an object without rows gets it.
+    boosters : sequence of lightgbm.Booster
+        Class ``k`` of each is leaf ``k`` of the tree.
+    """
+
+    steppable = False
+
+    def __init__(
+        self,
+        tree: Taxonomy,
+        config: Config,
+        features: tuple[str, ...],
+        mix: NDArray[np.float64],
+        boosters: Sequence[Any],
+    ) -> None:
+        self.tree, self.config, self.features, self.boosters = tree, config, features, tuple(boosters)
+        self.mix = tree.mix(mix)
+
+    def predict(self, light_curves: LightCurves) -> NDArray[np.float32]:
+        """Give the probability of every node.
+
+        Parameters
+        ----------
+        light_curves : LightCurves
+            Cut to what is known of them.
+
+        Returns
+        -------
+        array, shape ``(n_objects, n_nodes)``, float32
+        """
+        leaf = np.tile(self.mix, (len(light_curves), 1))
+        seen = np.flatnonzero(light_curves.lengths > 0)
+        for start in range(0, len(seen), BATCH_OBJECTS):
+            part = seen[start : start + BATCH_OBJECTS]
+            table = statistics(light_curves[part], self.config.families).values
+            leaf[part] = np.mean([booster.predict(table, num_threads=1) for booster in self.boosters], axis=0)
+        return self.tree.from_leaves(leaf).astype(np.float32)
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``boost.json`` and each booster as compressed LightGBM text, ``booster-0.txt.gz`` and so on."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        document = {
+            "format": FORMAT_VERSION,
+            "config": asdict(self.config),
+            "features": list(self.features),
+            "leaves": [self.tree.nodes[leaf] for leaf in self.tree.leaves],
+            "mix": self.mix.tolist(),
+        }
+        (folder / "boost.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+        for number, booster in enumerate(self.boosters):
+            _write(folder / f"booster-{number}.txt.gz", booster)
+
+
+def load(folder: str | Path, tree: Taxonomy) -> Boost:
+    """Read back what `Boost.save` wrote.
+
+    Raises
+    ------
+    ValueError
+        A file is missing, too large or not ours, or its features, leaves or settings are not those of this version.
+    """
+    folder = Path(folder)
+    card = folder / "boost.json"
+    if not card.is_file() or card.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"{folder} holds no boosted trees: boost.json is missing or too large")
+    document = json.loads(card.read_text(encoding="utf-8"))
+    if document.get("format") != FORMAT_VERSION:
+        raise ValueError(f"{card} has format {document.get('format')!r}, this version reads {FORMAT_VERSION}")
+    if unknown := set(document["config"]) - {field.name for field in fields(Config)}:
+        raise ValueError(f"{card} has a setting unknown to this version: {sorted(unknown)[0]!r}")
+    settings = {key: tuple(v) if isinstance(v, list) else v for key, v in document["config"].items()}
+    config, features = Config(**settings), tuple(document["features"])
+    if features != feature_names(config):
+        raise ValueError(f"{card} lists features that are not those this version computes")
+    if document["leaves"] != [tree.nodes[leaf] for leaf in tree.leaves]:
+        raise ValueError(f"{card} has other leaves than the tree {tree.name!r}")
+    boosters = [_read(folder / f"booster-{number}.txt.gz") for number in range(config.boosters)]
+    for booster in boosters:
+        if booster.num_feature() != len(features) or booster.num_model_per_iteration() != tree.leaves.size:
+            raise ValueError(f"{folder}: a booster has other features or classes than boost.json says")
+    return Boost(tree, config, features, np.array(document["mix"]), boosters)
+
+
+def fit(
+    train: LightCurves,
+    validation: LightCurves,
+    tree: Taxonomy,
+    config: Config,
+    *,
+    folder: Path,
+    progress: bool,
+    seed: int,
+) -> Boost:
+    """Fit the boosters; a finished one is kept in `folder` and not fitted again after a kill.
+
+    Parameters
+    ----------
+    train : LightCurves
+        Labelled objects with all their rows; they are truncated here. Objects known only down to an inner node are left
+        out with a notice.
+    validation : LightCurves
+        Not used: nothing is stopped early or chosen, so these objects stay unseen.
+    tree : Taxonomy
+    config : Config
+    folder : path
+        For finished boosters.
+    progress : bool
+        Whether a bar is shown.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        No object is labelled with a leaf.
+    """
+    del validation
+    known, leaf = _with_leaf(train, tree)
+    counts = np.bincount(leaf, minlength=tree.leaves.size)
+    mix = np.where(counts > 0, np.maximum(counts, 1.0) ** (1 - config.balance), 0.0)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    bar = Progress(console=Console(stderr=True), disable=not progress)
+    with bar:
+        task = bar.add_task("boosted trees", total=config.boosters * config.rounds)
+        boosters = []
+        for number in range(config.boosters):
+            finished = folder / f"booster-{number}.txt.gz"
+            if not finished.is_file():
+                rng = np.random.default_rng([seed, number])
+                _write(finished, _boost(known, leaf, counts, config, rng, lambda _: bar.advance(task)))
+            boosters.append(_read(finished))
+    return Boost(tree, config, feature_names(config), mix, boosters)
+
+
+def feature_names(config: Config) -> tuple[str, ...]:
+    """Names of the features that a configuration asks for."""
+    empty = LightCurves([], [0], [], np.empty(0, np.int8), [], [], np.empty(0, bool), dereddened=True)  # type: ignore[arg-type]
+    return statistics(empty, config.families).names
+
+
+def examples(
+    light_curves: LightCurves, config: Config, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Statistics of every object at every truncation, its context cycling through the three kinds.
+
+    Returns
+    -------
+    table : array, shape ``(n_examples, n_features)``
+    owner : array, shape ``(n_examples,)``
+        The object of each example; one that has no rows at a truncation is missing there.
+    """
+    n = len(light_curves)
+    drawn = 10 ** rng.uniform(np.log10(SHORTEST), np.log10(LONGEST), (config.random_days, n))
+    first = rng.integers(3, size=n)
+    tables, owners = [], []
+    for turn, days in enumerate([*(np.full(n, day) for day in config.days), *drawn]):
+        known = cut(light_curves, days, config.view)
+        for which, context in enumerate(get_args(Context)):
+            members = np.flatnonzero(((first + turn) % 3 == which) & (known.lengths > 0))
+            tables.append(statistics(keep_context(known[members], context), config.families).values)
+            owners.append(members)
+    return np.concatenate(tables), np.concatenate(owners)
+
+
+def _with_leaf(light_curves: LightCurves, tree: Taxonomy) -> tuple[LightCurves, NDArray[np.int64]]:
+    """Objects labelled with a leaf, and which leaf, counted along ``tree.leaves``."""
+    node = tree.labels(light_curves.label)
+    is_leaf = np.isin(node, tree.leaves)
+    if not is_leaf.any():
+        raise ValueError("no object is labelled with a leaf of the tree: there is nothing to learn from")
+    if not is_leaf.all():
+        first = light_curves.object_id[~is_leaf][0]
+        message = f"{(~is_leaf).sum()} objects are not labelled with a leaf and are left out, first {first!r}"
+        warnings.warn(message, RepairWarning, stacklevel=3)
+        light_curves, node = light_curves[is_leaf], node[is_leaf]
+    return light_curves, np.searchsorted(tree.leaves, node)
+
+
+def _boost(
+    light_curves: LightCurves, leaf: NDArray, counts: NDArray, config: Config, rng: np.random.Generator, tick: Any
+) -> Any:
+    """Fit one booster."""
+    table, owner = examples(light_curves, config, rng)
+    per_object = np.bincount(owner, minlength=len(light_curves))
+    weight = counts[leaf[owner]] ** -config.balance / per_object[owner]
+    parameters = {
+        "objective": "multiclass",
+        "num_class": len(counts),
+        "num_leaves": config.leaves,
+        "learning_rate": config.learning_rate,
+        "feature_fraction": config.feature_fraction,
+        "bagging_fraction": config.row_fraction,
+        "bagging_freq": 1,
+        "min_data_in_leaf": config.min_rows,
+        "lambda_l2": config.l2,
+        "extra_trees": config.extra_trees,
+        "max_bin": 63,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "seed": int(rng.integers(2**31)),
+        "verbose": -1,
+    }
+    data = lightgbm.Dataset(table, leaf[owner], weight=weight / weight.mean(), params=parameters, free_raw_data=True)
+    return lightgbm.train(parameters, data, config.rounds, callbacks=[tick])
+
+
+def _write(path: Path, booster: Any) -> None:
+    """Write a booster as compressed text, with one move at the end so that no half file is ever read."""
+    unfinished = path.with_suffix(".part")
+    with gzip.GzipFile(unfinished, "wb", mtime=0) as file:
+        file.write(booster.model_to_string(importance_type="gain").encode())
+    os.replace(unfinished, path)
+
+
+def _read(path: Path) -> Any:
+    """Read a booster, its size checked before and while it is unpacked."""
+    if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"{path} is missing or larger than {MAX_FILE_BYTES} bytes")
+    try:
+        with gzip.open(path, "rb") as file:
+            text = io.BufferedReader(file).read(MAX_TEXT_BYTES + 1)  # type: ignore[arg-type]
+    except (OSError, EOFError) as error:
+        raise ValueError(f"{path} is not a compressed LightGBM model: {error}") from error
+    if len(text) > MAX_TEXT_BYTES or not text.startswith(b"tree\n"):
+        raise ValueError(f"{path} is not a LightGBM model, or larger than {MAX_TEXT_BYTES} bytes unpacked")
+    return lightgbm.Booster(model_str=text.decode())

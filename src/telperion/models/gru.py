@@ -1,0 +1,363 @@
+"""Recurrent classifier (GRU) in two presets: `oracle`, the published network, and `telperion`, our own.
+
+This module configures and classifies; it needs no torch. The network is one ONNX graph that goes on from a given state,
+so that a light curve can be classified whole or as its observations come in. `telperion.models.gru_training` fits it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from telperion.encode import context, history, oracle, sequence
+from telperion.encode.view import View
+from telperion.lightcurves import LightCurves
+from telperion.taxonomy import Taxonomy
+
+FORMAT_VERSION = 1
+MAX_FILE_BYTES = 32_000_000
+_MAX_BATCH_ROWS = 30_000
+_ONNX_ERRORS = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented")
+_LOAD_ERRORS = (TypeError, *(getattr(onnxruntime.capi.onnxruntime_pybind11_state, name) for name in _ONNX_ERRORS))
+_MAX_BATCH_OBJECTS = 1000
+
+
+@dataclass(frozen=True)
+class GruConfig:
+    """How a GRU is built and trained; the defaults are the preset `telperion`, `ORACLE` is the published recipe.
+
+    Parameters
+    ----------
+    preset : {"telperion", "oracle"}
+        Inputs and architecture.
+    view : {"full", "alert"}
+        Which rows of an object it learns from (`telperion.encode.view`).
+    hidden, layers : int
+        Width and number of the GRU's layers.
+    head : int
+        Width of the layers after it (preset `telperion`).
+    dropout : float
+        Share of activations dropped in training (preset `telperion`).
+    loss : {"whxe", "flat", "focal"}
+    alpha, balance : float
+        Depth weight of WHXE; power of the class weights (0: none, 1: full).
+    phases : int
+        0: cut each object's rows to a share drawn from U(0.1, 1), as ORACLE. n: cut at n days after the first detection
+        drawn log-uniformly, with a loss at each.
+    context_mix : tuple of 3 floats
+        Shares of the objects of an epoch that keep all context, lose the spectroscopic redshift, lose everything.
+    group_dropout : float
+        Chance of each group of context to be lost beyond that.
+    noise, row_dropout : float
+        Augmentation: noise added, in standard errors; up to which share of an object's rows is left out.
+    epochs, patience : int
+        Most epochs; how many without a better validation loss until training stops.
+    batch_size : int
+    learning_rate, weight_decay : float
+        Of AdamW.
+    schedule : {"cosine", "exponential"}
+        Warm-up and cosine down to zero, or ORACLE's factor 0.9 every 10,000 steps.
+    clip : float
+        Largest norm of the gradient; infinite for none.
+    average : float
+        Decay of the running average of the weights, which is what is validated and kept; 0 for none.
+
+    Raises
+    ------
+    ValueError
+        A value is out of its range.
+    """
+
+    preset: Literal["telperion", "oracle"] = "telperion"
+    view: View = "alert"
+    hidden: int = 96
+    layers: int = 1
+    head: int = 128
+    dropout: float = 0.3
+    loss: Literal["whxe", "flat", "focal"] = "whxe"
+    alpha: float = 0.0
+    balance: float = 0.5
+    phases: int = 1
+    context_mix: tuple[float, float, float] = (0.4, 0.3, 0.3)
+    group_dropout: float = 0.1
+    noise: float = 0.3
+    row_dropout: float = 0.3
+    epochs: int = 100
+    patience: int = 100
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    schedule: Literal["cosine", "exponential"] = "cosine"
+    clip: float = 1.0
+    average: float = 0.99
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "context_mix", tuple(float(share) for share in self.context_mix))
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}")
+        for name, (low, high) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected {low} to {high}")
+        if len(self.context_mix) != 3 or min(self.context_mix) < 0 or sum(self.context_mix) <= 0:
+            raise ValueError(f"context_mix is {self.context_mix}, expected three shares that are not negative")
+        if self.preset == "oracle" and (self.group_dropout or any(self.context_mix[1:])):
+            raise ValueError(
+                "the preset 'oracle' knows no groups of context: context_mix is (1, 0, 0), group_dropout 0"
+            )
+
+
+_CHOICES = {
+    "preset": ("telperion", "oracle"),
+    "view": ("full", "alert"),
+    "loss": ("whxe", "flat", "focal"),
+    "schedule": ("cosine", "exponential"),
+}
+_RANGES = {
+    "hidden": (1, 4096), "layers": (1, 8), "head": (1, 4096), "dropout": (0, 0.95), "alpha": (0, 10), "balance": (0, 2),
+    "phases": (0, 1000), "group_dropout": (0, 1), "noise": (0, 10), "row_dropout": (0, 0.95), "epochs": (1, 100_000),
+    "patience": (1, 100_000), "batch_size": (1, 1_000_000), "learning_rate": (1e-9, 1), "weight_decay": (0, 10),
+    "clip": (1e-9, float("inf")), "average": (0, 0.99999),
+}  # fmt: skip
+
+TELPERION = GruConfig()
+
+ORACLE = GruConfig(
+    preset="oracle", view="full", hidden=100, layers=2, dropout=0.0, loss="whxe", alpha=0.5, balance=1.0, phases=0,
+    context_mix=(1, 0, 0), group_dropout=0.0, noise=0.0, row_dropout=0.0, epochs=1000, patience=1000, batch_size=1024,
+    learning_rate=2e-4, weight_decay=0.0, schedule="exponential", clip=float("inf"), average=0.0,
+)  # fmt: skip
+"""The recipe of Shah et al. (2025), Table 4."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The inputs of a preset: what is encoded of the context and of the rows, and what is remembered of them."""
+
+    static: Callable[[LightCurves], NDArray[np.float32]]
+    rows: Callable[..., tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]]
+    start: Callable[[int], NDArray[np.float64]]
+    n_static: int
+    n_features: int
+    dereddens: bool
+
+    def prepare(self, light_curves: LightCurves) -> LightCurves:
+        """Bring fluxes to what the rows are made of; raises ValueError where E(B-V) is needed and unknown."""
+        return light_curves.deredden() if self.dereddens and not light_curves.dereddened else light_curves
+
+
+ENCODERS = {
+    "oracle": Encoder(
+        oracle.encode_static, oracle.encode_rows, oracle.start, len(oracle.STATIC), oracle.N_ROW_FEATURES, False
+    ),
+    "telperion": Encoder(
+        context.encode_context, sequence.encode_rows, history.start, context.N_STATIC, sequence.N_ROW_FEATURES, True
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class GruState:
+    """What a GRU remembers of objects: less than 4 kB each, whatever they have been through.
+
+    Parameters
+    ----------
+    memory : array of float64, shape ``(n_objects, n_memory)``
+        What the encoding of further rows needs.
+    hidden : array of float32, shape ``(n_objects, n_layers, n_hidden)``
+        The state of the GRU's layers.
+    probabilities : array of float32, shape ``(n_objects, n_nodes)``
+        After the last row.
+    """
+
+    memory: NDArray[np.float64]
+    hidden: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.memory)
+
+    def __getitem__(self, which: slice | list[int] | NDArray[Any]) -> GruState:
+        """Select objects by slice, mask or array of positions."""
+        chosen = np.arange(len(self))[which]
+        return GruState(self.memory[chosen], self.hidden[chosen], self.probabilities[chosen])
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[GruState]) -> GruState:
+        """Put the states of several sets of objects one after the other."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+
+class Gru:
+    """A trained GRU, run by ONNX Runtime.
+
+    Parameters
+    ----------
+    config : GruConfig
+    tree : Taxonomy
+    prior : array, shape ``(n_nodes,)``
+        The class mix that the probabilities assume; also the answer for an object without rows.
+    network : bytes
+        ONNX graph: (rows, lengths, static, state) -> (logits after each object's last row, state).
+    history : sequence of dict
+        One line an epoch of its training: losses, learning rate, seconds.
+    threads : int
+        Threads of ONNX Runtime.
+
+    Raises
+    ------
+    ValueError
+        The network does not fit the tree or the configuration.
+    """
+
+    steppable = True
+
+    def __init__(
+        self,
+        config: GruConfig,
+        tree: Taxonomy,
+        prior: NDArray[np.float64],
+        network: bytes,
+        *,
+        history: Sequence[Mapping[str, float]] = (),
+        threads: int = 1,
+    ) -> None:
+        self.config, self.tree, self.network, self.history = config, tree, network, list(history)
+        self.prior = np.asarray(prior, dtype=np.float64)
+        self._encoder = ENCODERS[config.preset]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        inputs = {node.name: node.shape for node in self._session.get_inputs()}
+        found = [inputs.get("rows", [0])[-1], inputs.get("static", [0])[-1], self._session.get_outputs()[0].shape[-1]]
+        expected = [self._encoder.n_features, self._encoder.n_static, len(tree)]
+        if found != expected or self.prior.shape != (len(tree),):
+            raise ValueError(f"the network has {found} row features, static features and nodes, expected {expected}")
+
+    def predict(self, light_curves: LightCurves) -> NDArray[np.float32]:
+        """Classify whole light curves, already cut to their view.
+
+        Returns
+        -------
+        array, shape ``(n_objects, n_nodes)``
+            Absolute node probabilities; `prior` for an object without rows.
+        """
+        return self.step(self.start(len(light_curves)), light_curves)[0]
+
+    def start(self, n_objects: int) -> GruState:
+        """Give the state of objects of which nothing has been seen yet."""
+        hidden = np.zeros((n_objects, self.config.layers, self.config.hidden), np.float32)
+        probabilities = np.tile(self.prior.astype(np.float32), (n_objects, 1))
+        return GruState(self._encoder.start(n_objects), hidden, probabilities)
+
+    def step(self, state: GruState, light_curves: LightCurves) -> tuple[NDArray[np.float32], GruState]:
+        """Go on from a state with each object's next rows, none to many.
+
+        Parameters
+        ----------
+        state : GruState
+            Not changed.
+        light_curves : LightCurves
+            The same objects in the same order; rows later than those seen (earlier ones, such as forced photometry that
+            reaches back, need a new start). An object without new rows keeps state and probabilities, whatever its
+            context.
+
+        Returns
+        -------
+        probabilities : array, shape ``(n_objects, n_nodes)``
+        state : GruState
+
+        Raises
+        ------
+        ValueError
+            The state is that of another number of objects.
+        """
+        if len(state) != len(light_curves):
+            raise ValueError(f"the state is of {len(state)} objects, the light curves of {len(light_curves)}")
+        light_curves = self._encoder.prepare(light_curves)
+        static = self._encoder.static(light_curves)
+        new = GruState(state.memory.copy(), state.hidden.copy(), state.probabilities.copy())
+        for batch in _batches(light_curves.lengths):
+            part = light_curves if len(light_curves) == 1 else light_curves[batch]
+            rows, lengths, new.memory[batch] = self._encoder.rows(part, static[batch], state.memory[batch])
+            feed = {"rows": rows, "lengths": lengths.astype(np.int32), "static": static[batch]}
+            logits, new.hidden[batch] = self._session.run(None, feed | {"state": state.hidden[batch]})
+            new.probabilities[batch] = self.tree.probabilities(logits.astype(np.float64))
+        return new.probabilities, new
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``network.onnx`` and ``gru.json`` into a folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "network.onnx").write_bytes(self.network)
+        document = {
+            "format": FORMAT_VERSION,
+            "config": asdict(self.config),
+            "nodes": list(self.tree.nodes),
+            "prior": self.prior.tolist(),
+            "history": self.history,
+        }
+        (folder / "gru.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path, tree: Taxonomy, *, threads: int = 1) -> Gru:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            A file is missing, too large or not ours, or the network was trained along another tree.
+        """
+        document = _read_document(Path(folder) / "gru.json")
+        if document["nodes"] != list(tree.nodes):
+            raise ValueError(f"the network in {folder} was trained along another tree than {tree.name!r}")
+        network = _read_bytes(Path(folder) / "network.onnx")
+        try:
+            config, prior = GruConfig(**document["config"]), np.array(document["prior"], dtype=np.float64)
+            return cls(config, tree, prior, network, history=document["history"], threads=threads)
+        except _LOAD_ERRORS as error:
+            raise ValueError(f"the model in {folder} cannot be used: {error}") from error
+
+
+def load(folder: str | Path, tree: Taxonomy) -> Gru:
+    """Read a model that `Gru.save` wrote."""
+    return Gru.load(folder, tree)
+
+
+def _batches(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Group objects that have rows by length, so that little is padded and no batch is large."""
+    order = np.argsort(lengths, kind="stable")
+    order = order[lengths[order] > 0]
+    batches = []
+    while order.size:
+        size = int(np.clip(_MAX_BATCH_ROWS // lengths[order[-1]], 1, _MAX_BATCH_OBJECTS))
+        batches.append(order[-size:])
+        order = order[:-size]
+    return batches
+
+
+def _read_bytes(path: Path) -> bytes:
+    if not path.is_file():
+        raise ValueError(f"the model lacks its file {path.name} ({path})")
+    if (size := path.stat().st_size) > MAX_FILE_BYTES:
+        raise ValueError(f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a model of ours can have")
+    return path.read_bytes()
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(_read_bytes(path))
+        wrong = document["format"] != FORMAT_VERSION or not {"config", "nodes", "prior", "history"} <= document.keys()
+    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not the description of a GRU: {error}") from error
+    if wrong:
+        raise ValueError(f"{path} is not the description of a GRU of format {FORMAT_VERSION}")
+    return document

@@ -1,0 +1,321 @@
+"""Training of the GRU: length-bucketed batches, random cuts, checkpoints that survive a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+from torch import Tensor
+
+from telperion.encode import context
+from telperion.encode.truncate import draw_days, draw_shares, keep_share, perturb
+from telperion.encode.view import view
+from telperion.lightcurves import LightCurves
+from telperion.loss import assumed_mix, build_loss
+from telperion.models.gru import ENCODERS, Gru, GruConfig
+from telperion.models.gru_network import build_network
+from telperion.models.gru_onnx import export_onnx
+from telperion.taxonomy import Taxonomy
+
+CHECKPOINT = "checkpoint.safetensors"
+VALIDATION_DAYS = (2.0, 8.0, 64.0, 1024.0)
+VALIDATION_SHARES = (0.1, 0.4, 0.6, 1.0)
+_VALIDATION_BATCH = 512
+_LOST_GROUPS = np.array([[False] * 4, [True, False, False, False], [True] * 4])  # (context_mix, context.GROUPS)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Objects of similar length as tensors."""
+
+    rows: Tensor  # (n, n_times, n_features)
+    static: Tensor  # (n, n_static)
+    places: Tensor  # (n, n_phases), rows after which a loss is taken
+    labels: Tensor  # (n,)
+
+
+def fit(
+    train: LightCurves,
+    validation: LightCurves | None,
+    tree: Taxonomy,
+    config: GruConfig,
+    *,
+    folder: str | Path,
+    progress: Progress | None = None,
+    seed: int = 0,
+) -> Gru:
+    """Train a GRU, or go on from the checkpoint in `folder`.
+
+    The checkpoint is written after every epoch, and every random number is drawn from (seed, epoch): a run that was
+    killed goes on to the same weights as one that was not. So does one that was stopped with Ctrl-C, which raises
+    KeyboardInterrupt as usual.
+
+    Parameters
+    ----------
+    train, validation : LightCurves
+        Labelled, uncut (the view is taken here). The weights kept are those with the lowest validation loss at 2, 8, 64
+        and 1024 days (preset `oracle`: at 10, 40, 60 and 100 % of the rows); without `validation`, the last.
+    tree : Taxonomy
+    config : GruConfig
+    folder : path
+        For the checkpoint; made if absent.
+    progress : rich.progress.Progress, optional
+        Shows epochs done, losses and time left.
+    seed : int
+
+    Returns
+    -------
+    Gru
+        Its attribute `history` lists epoch, losses and seconds.
+
+    Raises
+    ------
+    ValueError
+        No labelled object can be trained on, or the checkpoint is of another run.
+    FloatingPointError
+        Training diverged.
+    """
+    trainer = Trainer(train, validation, tree, config, Path(folder), seed)
+    with torch.random.fork_rng(devices=[]):
+        trainer.resume()
+        task = progress.add_task("training", total=config.epochs, completed=len(trainer.history)) if progress else None
+        while not trainer.finished:
+            line = trainer.run_epoch()
+            trainer.save_checkpoint()
+            if progress and task is not None:
+                losses = ", ".join(f"{name} {line[name]:.4f}" for name in ("loss", "validation_loss") if name in line)
+                progress.update(task, advance=1, description=f"training ({losses})")
+        if progress and task is not None:
+            progress.update(task, completed=config.epochs)
+    return trainer.model()
+
+
+class Trainer:
+    """One training run between two epochs: network, optimiser, running average, best weights, history."""
+
+    def __init__(
+        self,
+        train: LightCurves,
+        validation: LightCurves | None,
+        tree: Taxonomy,
+        config: GruConfig,
+        folder: Path,
+        seed: int,
+    ) -> None:
+        self.tree, self.config, self.folder, self.seed = tree, config, folder, seed
+        self.encoder = ENCODERS[config.preset]
+        self.train, self.labels = self._select(train, "training")
+        self.static = self.encoder.static(self.train)
+        self.validation = None if validation is None else self._cut_validation(*self._select(validation, "validation"))
+        self.loss = build_loss(config.loss, self.labels, tree, alpha=config.alpha, balance=config.balance)
+        torch.manual_seed(seed)
+        self.network = build_network(config, len(tree))
+        self.optimiser = self._build_optimiser()
+        self.average = {name: weight.detach().clone() for name, weight in self.network.state_dict().items()}
+        self.best = {name: weight.clone() for name, weight in self.average.items()}
+        self.steps = 0
+        self.history: list[dict[str, float]] = []
+
+    def _select(self, light_curves: LightCurves, what: str) -> tuple[LightCurves, NDArray[np.int64]]:
+        """Keep the objects that have a label and rows in the view."""
+        labels = self.tree.labels(light_curves.label)
+        usable = (labels > 0) & (view(light_curves, np.inf, self.config.view).lengths > 0)
+        if not usable.any():
+            raise ValueError(f"none of the {len(light_curves)} {what} objects has a label and rows")
+        return self.encoder.prepare(light_curves[usable]), labels[usable]
+
+    def _build_optimiser(self) -> torch.optim.Optimizer:
+        rate, decay = self.config.learning_rate, self.config.weight_decay
+        matrices = [weight for weight in self.network.parameters() if weight.dim() > 1]
+        vectors = [weight for weight in self.network.parameters() if weight.dim() == 1]
+        groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, lr=rate, eps=1e-7)
+
+    # -- data ----------------------------------------------------------------------------------------------------
+
+    def training_batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """Cut every object anew and give batches of similar length in random order."""
+        config = self.config
+        curves = perturb(self.train, rng, noise=config.noise, row_dropout=config.row_dropout)
+        if config.phases:
+            cut, places = draw_days(curves, rng, config.view, config.phases)
+        else:
+            cut, places = draw_shares(view(curves, np.inf, config.view), rng)
+        static = self.static
+        if config.preset == "telperion":
+            shares = np.array(config.context_mix) / sum(config.context_mix)
+            lost = _LOST_GROUPS[rng.choice(3, len(cut), p=shares)]
+            static = context.drop(static, lost | (rng.random(lost.shape) < config.group_dropout))
+        order = np.argsort(cut.lengths * rng.uniform(0.9, 1.1, len(cut)), kind="stable")
+        order = order[cut.lengths[order] > 0]
+        n_batches = math.ceil(order.size / config.batch_size)
+        for batch in rng.permutation(n_batches):
+            chosen = order[batch * config.batch_size : (batch + 1) * config.batch_size]
+            yield self._encode(cut[chosen], static[chosen], places[chosen], self.labels[chosen])
+
+    def _encode(
+        self, cut: LightCurves, static: NDArray[np.float32], places: NDArray[np.int64], labels: NDArray[np.int64]
+    ) -> Batch:
+        rows, lengths, _ = self.encoder.rows(cut, static, self.encoder.start(len(cut)))
+        places = np.maximum(places - (cut.lengths - lengths)[:, None], 0)
+        tensors = (torch.from_numpy(np.ascontiguousarray(array)) for array in (rows, static, places, labels))
+        return Batch(*tensors)
+
+    def _cut_validation(self, light_curves: LightCurves, labels: NDArray[np.int64]) -> list[Batch]:
+        """Cut the validation objects at the fixed phases; contexts take turns, in the shares of `context_mix`."""
+        static, batches = self.encoder.static(light_curves), []
+        shares = np.cumsum(self.config.context_mix) / sum(self.config.context_mix)
+        for k in range(4):
+            if self.config.phases:
+                cut = view(light_curves, VALIDATION_DAYS[k], self.config.view)
+            else:
+                whole = view(light_curves, np.inf, self.config.view)
+                cut = keep_share(whole, np.full(len(whole), VALIDATION_SHARES[k]))
+            known = static
+            if self.config.preset == "telperion":
+                turn = (np.arange(len(cut)) * 0.618 + 0.25 * k) % 1
+                known = context.drop(static, _LOST_GROUPS[np.searchsorted(shares, turn, side="right").clip(max=2)])
+            order = np.argsort(cut.lengths, kind="stable")
+            order = order[cut.lengths[order] > 0]
+            for first in range(0, order.size, _VALIDATION_BATCH):
+                chosen = order[first : first + _VALIDATION_BATCH]
+                places = cut.lengths[chosen, None] - 1
+                batches.append(self._encode(cut[chosen], known[chosen], places, labels[chosen]))
+        return batches
+
+    # -- learning ------------------------------------------------------------------------------------------------
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience has run out."""
+        return len(self.history) >= self.config.epochs or self._epochs_since_best() >= self.config.patience
+
+    def _epochs_since_best(self) -> int:
+        losses = [line["validation_loss"] for line in self.history if "validation_loss" in line]
+        return len(losses) - 1 - int(np.argmin(losses)) if losses else 0
+
+    def run_epoch(self) -> dict[str, float]:
+        """Learn from every object once and validate; gives the line of the history."""
+        began, epoch = time.monotonic(), len(self.history)
+        rng = np.random.default_rng([self.seed, epoch])
+        torch.manual_seed(int(rng.integers(2**62)))
+        self.network.train()
+        total, count = 0.0, 0
+        for batch in self.training_batches(rng):
+            total += self._learn(batch) * len(batch.labels)
+            count += len(batch.labels)
+        line = {"epoch": epoch, "learning_rate": self._learning_rate(), "loss": total / count}
+        if not math.isfinite(line["loss"]):
+            raise FloatingPointError(f"training diverged in epoch {epoch}; try a lower learning_rate")
+        if self.validation is not None:
+            line["validation_loss"] = self._validate(self.validation)
+        self.history.append(line)
+        if self._epochs_since_best() == 0:
+            self.best = {name: weight.clone() for name, weight in self.average.items()}
+        line["seconds"] = round(time.monotonic() - began, 3)
+        return line
+
+    def _learn(self, batch: Batch) -> float:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        logits = self.network(batch.rows, batch.static, batch.places)  # (n, n_phases, n_nodes)
+        labels = batch.labels[:, None].expand(logits.shape[:2])
+        loss = self.loss(logits.flatten(0, 1), labels.flatten())
+        self.optimiser.zero_grad()
+        loss.backward()
+        if math.isfinite(self.config.clip):
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimiser.step()
+        self.steps += 1
+        decay = min(self.config.average, self.steps / (self.steps + 10))
+        for name, weight in self.network.state_dict().items():
+            self.average[name].lerp_(weight, 1 - decay)
+        return loss.item()
+
+    def _learning_rate(self) -> float:
+        if self.config.schedule == "exponential":
+            return self.config.learning_rate * 0.9 ** (self.steps / 10_000)
+        total = self.config.epochs * math.ceil(len(self.labels) / self.config.batch_size)
+        warm_up = 0.05 * total
+        if self.steps < warm_up:
+            return self.config.learning_rate * (self.steps + 1) / (warm_up + 1)
+        return (
+            self.config.learning_rate
+            * 0.5
+            * (1 + math.cos(math.pi * min(1.0, (self.steps - warm_up) / (total - warm_up))))
+        )
+
+    @torch.no_grad()
+    def _validate(self, batches: list[Batch]) -> float:
+        network = build_network(self.config, len(self.tree))
+        network.load_state_dict(self.average)
+        network.eval()
+        losses = [self.loss(network(b.rows, b.static, b.places)[:, 0], b.labels).item() for b in batches]
+        return float(np.average(losses, weights=[len(b.labels) for b in batches]))
+
+    def model(self) -> Gru:
+        """Give the trained classifier with the best weights."""
+        network = build_network(self.config, len(self.tree))
+        network.load_state_dict(self.best)
+        prior = assumed_mix(self.config.loss, self.labels, self.tree, balance=self.config.balance)
+        return Gru(self.config, self.tree, prior, export_onnx(network.eval()), history=self.history)
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------
+
+    def _identity(self) -> str:
+        """Say what makes a run the same run: configuration, seed, tree, objects and labels."""
+        said = json.dumps([asdict(self.config), self.seed, self.tree.nodes, self.train.n_rows, self.validation is None])
+        names = "\n".join(self.train.object_id.tolist())
+        return hashlib.sha256(f"{said}\n{self.labels.tolist()}\n{names}".encode()).hexdigest()
+
+    def save_checkpoint(self) -> None:
+        """Write the whole state of the run to one file, which takes the place of the one before at once."""
+        tensors = {f"network.{name}": weight for name, weight in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": weight for name, weight in self.average.items()}
+        tensors |= {f"best.{name}": weight for name, weight in self.best.items()}
+        for index, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
+        metadata = {"identity": self._identity(), "steps": str(self.steps), "history": json.dumps(self.history)}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        written = self.folder / f"{CHECKPOINT}.new"
+        written.write_bytes(safetensors.torch.save(tensors, metadata))
+        os.replace(written, self.folder / CHECKPOINT)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint in the folder, if there is one; raises ValueError if it is of another run."""
+        path = self.folder / CHECKPOINT
+        if not path.is_file():
+            return
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                metadata, tensors = file.metadata() or {}, {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 - not a dict
+        except safetensors.SafetensorError as error:
+            raise ValueError(f"{path} is no checkpoint; remove it to start anew") from error
+        if metadata.get("identity") != self._identity():
+            raise ValueError(
+                f"{path} is of a run with other data, tree, configuration or seed; remove it to start anew"
+            )
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+        self.network.load_state_dict(part("network."))
+        self.average, self.best = part("average."), part("best.")
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in part("optimiser.").items():
+            index, moment = name.split(".")
+            moments.setdefault(int(index), {})[moment] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        self.steps, self.history = int(metadata["steps"]), json.loads(metadata["history"])

@@ -1,0 +1,372 @@
+"""Score a classifier and report it: tables on the terminal, or a folder with JSON, figures and one HTML page.
+
+The page holds all that it shows and needs nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+
+from telperion import __version__
+from telperion.classifier import Classifier
+from telperion.encode.view import Context, View, keep_context
+from telperion.evaluate import evaluate
+from telperion.figures import (
+    class_phases_figure,
+    confusion_figure,
+    learning_figure,
+    phases_figure,
+    reliability_figure,
+    roc_figure,
+)
+from telperion.lightcurves import LightCurves, RepairWarning
+from telperion.scores import LEVELS, PHASES, Evaluation
+from telperion.style import DPI, render
+from telperion.tables import (
+    DAYS,
+    Runs,
+    Table,
+    by_name,
+    class_table,
+    comparison_table,
+    day_name,
+    shown_days,
+    summary_table,
+    to_html,
+    to_rich,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+History = Sequence[Mapping[str, float]]
+"""One mapping an epoch, with ``epoch``, ``loss`` and perhaps ``validation_loss``."""
+
+FORMATS = ("png", "svg", "pdf")
+
+NOTE = (
+    "Macro averages run over the classes present in the truth; 0/0 counts as 0. Several runs of one name (seeds or "
+    "folds) stand as mean ± standard deviation. Log-losses are in nat; calibration errors use 15 bins of equal width."
+)
+
+CSS = """
+:root { color-scheme: light; --ink: #22272e; --faint: #5b6570; --rule: #d5dae0; --shade: #f4f6f8; --blue: #0072b2; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2.5rem 1.5rem 5rem; max-width: 74rem; color: var(--ink); background: white;
+       font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; }
+h2 { font-size: 1.35rem; margin: 3rem 0 .8rem; padding-top: .9rem; border-top: 2px solid var(--ink); }
+h3 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.2rem; margin: 0; }
+dt { color: var(--faint); }
+dd { margin: 0; }
+code { font: .88em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--shade);
+       padding: .1em .35em; border-radius: 3px; overflow-wrap: anywhere; }
+details { margin-top: 1rem; }
+summary { cursor: pointer; }
+nav { margin: 1.2rem 0 0; }
+nav a { color: var(--blue); margin-right: 1.2rem; }
+p.note { color: var(--faint); max-width: 48rem; }
+.scroll { overflow-x: auto; margin: 1rem 0 1.6rem; }
+table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; padding: .3rem 0; white-space: nowrap; }
+th, td { padding: .22rem .5rem; text-align: right; white-space: nowrap; }
+thead th { border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom; }
+th.group { text-align: center; border-bottom: 1px solid var(--rule); }
+.word { text-align: left; }
+tbody tr:hover { background: var(--shade); }
+tr.rule td { border-top: 1px solid var(--rule); }
+figure { margin: 1.2rem 0 1.8rem; }
+figure img { max-width: 100%; height: auto; display: block; }
+figcaption { color: var(--faint); font-size: .88rem; }
+.pair { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-end; }
+@media print { body { max-width: none; padding: 0; } h2 { break-before: page; } figure { break-inside: avoid; } }
+"""
+
+
+def score(
+    classifier: Classifier,
+    light_curves: LightCurves,
+    *,
+    days: Sequence[float] = PHASES,
+    view: View | None = None,
+    context: Context = "specz",
+) -> Evaluation:
+    """Score a classifier, decision rule and all, on labelled light curves at several days after first detection.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    light_curves : LightCurves
+        Objects without a detection are left out with a notice; an empty label counts as left out on every level.
+    days : sequence of float, d
+    view : {"full", "alert"}, optional
+        By default the view that the classifier was trained on.
+    context : {"specz", "photoz", "none"}
+
+    Raises
+    ------
+    ValueError
+        There are no labels, or none that the tree knows.
+    """
+    if light_curves.label is None:
+        raise ValueError("the light curves have no labels to score against")
+    undetected = np.isnan(light_curves.first_detection)
+    if undetected.any():
+        first = str(light_curves.object_id[undetected][0])
+        left = f"{undetected.sum()} objects without a detection are not scored, first {first!r}"
+        warnings.warn(left, RepairWarning, stacklevel=2)
+        light_curves = light_curves[~undetected]
+    labels = classifier.tree.labels(light_curves.label)
+    known = keep_context(light_curves, context)
+    phases = {}
+    for day in days:
+        probabilities = classifier.predict(known, days=day, view=view)
+        phases[day] = evaluate(probabilities, labels, classifier.tree, decided=classifier.decide(probabilities))
+    return Evaluation(view or classifier.view, context, phases)
+
+
+def show(runs: Runs, *, days: Sequence[float] = DAYS, console: Console | None = None) -> None:
+    """Print evaluations: every class and level of one classifier, or several classifiers side by side.
+
+    Parameters
+    ----------
+    runs : sequence of (str, Evaluation)
+        Those of one name, view and context are repeats.
+    days : sequence of float, d
+        Phases that are shown; see `telperion.tables.shown_days`.
+    console : Console, optional
+    """
+    gathered = by_name(runs)
+    if len(gathered) > 1:
+        tables = [comparison_table(runs, "f1", [level], days) for level in LEVELS]
+        tables.append(comparison_table(runs, "balanced_log_loss", ["leaves"], days))
+    else:
+        (repeats,) = gathered.values()
+        tables = [*(class_table(repeats, level, days) for level in LEVELS), summary_table(repeats, days)]
+    console = console or Console()
+    for table in tables:
+        console.print(to_rich(table))
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write strict JSON: NaN and the infinities become null, and lists of numbers stand on one line.
+
+    Parameters
+    ----------
+    path : path
+    value : mapping, sequence, number or text
+        Numpy numbers and arrays are written as plain ones.
+    """
+    Path(path).write_text(_json(value) + "\n", encoding="utf-8")
+
+
+def write_scores(path: str | Path, runs: Runs, **about: str) -> None:
+    """Write evaluations under their names, and what is said about them, as JSON."""
+    entries = [{"name": name, **run.to_dict()} for name, run in runs]
+    write_json(path, {"telperion": __version__, **about, "runs": entries})
+
+
+def read_scores(path: str | Path) -> list[tuple[str, Evaluation]]:
+    """Read what `write_scores` wrote (also the ``scores.json`` of a report)."""
+    record = json.loads(Path(path).read_text(encoding="utf-8"))
+    return [(entry["name"], Evaluation.from_dict(entry)) for entry in record["runs"]]
+
+
+def write_report(
+    folder: str | Path,
+    runs: Runs,
+    *,
+    title: str,
+    data: str,
+    command: str,
+    histories: Mapping[str, History] | None = None,
+    days: Sequence[float] = DAYS,
+    formats: Sequence[str] = ("png",),
+) -> Path:
+    """Write ``scores.json``, ``figures/`` and ``index.html`` into a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it is missing; files of these names in it are replaced.
+    runs : sequence of (str, Evaluation)
+        Evaluations by name; those of one name, view and context are repeats (seeds or folds).
+    title, data, command : str
+        What the page is called, which objects were scored, and the command that gave the numbers.
+    histories : mapping of str to `History`, optional
+        Losses by epoch of trainings, by name.
+    days : sequence of float, d
+        Phases that tables and figures by phase show; see `telperion.tables.shown_days`.
+    formats : sequence of str
+        Formats in which figures are written (``png``, ``svg``, ``pdf``); without any, tables only and no matplotlib.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    ValueError
+        There are no runs, or a format is unknown.
+    ImportError
+        Figures are wanted and matplotlib is missing.
+    """
+    if unknown := [kind for kind in formats if kind not in FORMATS]:
+        raise ValueError(f"{len(unknown)} formats are unknown, first {unknown[0]!r}; there are {', '.join(FORMATS)}")
+    gathered = by_name(runs)
+    folder = Path(folder)
+    album = _Album(folder / "figures", formats)
+    album.folder.mkdir(parents=True, exist_ok=True)
+    write_scores(folder / "scores.json", runs, title=title, data=data, command=command)
+    sections = {"Side by side": _comparison(runs, gathered, days, album)} if len(gathered) > 1 else {}
+    sections |= {name: _run(name, repeats, days, album) for name, repeats in gathered.items()}
+    for name, history in (histories or {}).items():
+        draw = partial(learning_figure, history)
+        sections[f"Training of {name}"] = [album.add(f"learning {name}", f"Losses by epoch, {name}.", draw)]
+    page = folder / "index.html"
+    page.write_text(_page(title, _facts(data, command, gathered), sections), encoding="utf-8")
+    return page
+
+
+# -- sections ----------------------------------------------------------------------------------------------------
+
+
+class _Album:
+    """Draws figures into files and gives the HTML that shows them; without formats it draws nothing."""
+
+    def __init__(self, folder: Path, formats: Sequence[str]) -> None:
+        self.folder, self.formats = folder, formats
+
+    def add(self, name: str, caption: str, draw: Callable[[], Figure]) -> str:
+        if not self.formats:
+            return ""
+        figure = draw()
+        files = {kind: render(figure, kind) for kind in {"png", *self.formats}}
+        for kind in self.formats:
+            (self.folder / f"{_slug(name)}.{kind}").write_bytes(files[kind])
+        width = int.from_bytes(files["png"][16:20], "big") * 84 // DPI  # from the header; 84 CSS pixels an inch
+        source, text = base64.b64encode(files["png"]).decode(), html.escape(caption)
+        image = f'<img alt="{text}" width="{width}" src="data:image/png;base64,{source}">'
+        return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
+
+
+def _comparison(
+    runs: Runs, gathered: Mapping[str, Sequence[Evaluation]], days: Sequence[float], album: _Album
+) -> list[str]:
+    measures = ("f1", "auc", "balanced_log_loss", "top_label_calibration_error")
+    draw = partial(class_phases_figure, gathered)
+    return [
+        album.add("macro F1", "Macro F1 by level and days since first detection.", partial(phases_figure, gathered)),
+        *(to_html(comparison_table(runs, measure, days=days)) for measure in measures),
+        album.add("F1 by class", "F1 of each leaf by days since first detection.", draw),
+    ]
+
+
+def _run(name: str, repeats: Sequence[Evaluation], days: Sequence[float], album: _Album) -> list[str]:
+    alone = {name: repeats}
+    draw = partial(class_phases_figure, alone)
+    return [
+        album.add(
+            f"{name} macro F1", "Macro F1 by level and days since first detection.", partial(phases_figure, alone)
+        ),
+        to_html(summary_table(repeats)),
+        album.add(f"{name} F1 by class", "F1 of each leaf by days since first detection.", draw),
+        *(to_html(class_table(repeats, level, days)) for level in reversed(LEVELS)),
+        *(part for day in shown_days(repeats, days) for part in _phase(name, repeats, day, album)),
+    ]
+
+
+def _phase(name: str, repeats: Sequence[Evaluation], day: float, album: _Album) -> list[str]:
+    """Show one phase of the first repeat; its confusions, ROC curves and reliability cannot be averaged."""
+    if not album.formats:
+        return []
+    phase, scores = day_name(day), repeats[0].phases[day]
+    which = f" (first of {len(repeats)} runs)" if len(repeats) > 1 else ""
+    leaves = partial(confusion_figure, scores["leaves"])
+    level = partial(confusion_figure, scores["level 2"])
+    roc = partial(roc_figure, scores["leaves"])
+    return [
+        f"<h3>{phase} after first detection</h3>" if np.isfinite(day) else "<h3>Whole light curves</h3>",
+        '<div class="pair">',
+        album.add(f"{name} confusion of leaves {phase}", f"Confusion of the leaves, {phase}{which}.", leaves),
+        album.add(f"{name} confusion of level 2 {phase}", f"Confusion of level 2, {phase}{which}.", level),
+        "</div>",
+        album.add(f"{name} ROC {phase}", f"One-vs-rest ROC curves of the leaves, {phase}{which}.", roc),
+        album.add(f"{name} reliability {phase}", f"Reliability, {phase}{which}.", partial(reliability_figure, scores)),
+    ]
+
+
+def _facts(data: str, command: str, gathered: Mapping[str, Sequence[Evaluation]]) -> list[str]:
+    """State what was scored, on what and how; the class mix stands beside, since precision and F1 hang on it."""
+    evaluations = [run for repeats in gathered.values() for run in repeats]
+    leaves = evaluations[0].phases[evaluations[0].days[0]]["leaves"]
+    facts = {
+        "data": html.escape(data),
+        "view": html.escape(", ".join(dict.fromkeys(run.view for run in evaluations))),
+        "context": html.escape(", ".join(dict.fromkeys(run.context for run in evaluations))),
+        "command": f"<code>{html.escape(command)}</code>",
+        "objects": f"{leaves.n_objects:,} with a leaf as label, {leaves.left_out:,} without",
+        "written by": f"Telperion {__version__}",
+    }
+    total = max(leaves.n_objects, 1)
+    counts = zip(leaves.classes, leaves.support, strict=True)
+    rows = [(name, f"{count:,}", f"{100 * count / total:.1f} %") for name, count in counts]
+    mix = Table("Class mix", [("", "class"), ("", "objects"), ("", "share")], rows)
+    return [
+        "<dl>" + "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts.items()) + "</dl>",
+        f"<details><summary>Class mix (precision and F1 depend on it)</summary>{to_html(mix)}</details>",
+    ]
+
+
+def _page(title: str, facts: Sequence[str], sections: Mapping[str, Sequence[str]]) -> str:
+    links = "".join(f'<a href="#{_slug(name)}">{html.escape(name)}</a>' for name in sections)
+    body = [f'<h2 id="{_slug(name)}">{html.escape(name)}</h2>\n' + "\n".join(parts) for name, parts in sections.items()]
+    head = (
+        f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
+    )
+    top = [f"<h1>{html.escape(title)}</h1>", *facts, f"<nav>{links}</nav>", f'<p class="note">{NOTE}</p>']
+    return "\n".join(
+        [
+            f'<!doctype html>\n<html lang="en"><head>{head}<style>{CSS}</style></head><body>',
+            *top,
+            *body,
+            "</body></html>\n",
+        ]
+    )
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _json(value: Any, indent: str = "") -> str:
+    """Write strict JSON with a line for each entry of a mapping and each row of a table."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    inner = indent + " "
+    if isinstance(value, Mapping):
+        lines = [
+            f"{inner}{json.dumps(str(key), ensure_ascii=False)}: {_json(entry, inner)}" for key, entry in value.items()
+        ]
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}" if lines else "{}"
+    if isinstance(value, list | tuple):
+        entries = [_json(entry, inner) for entry in value]
+        if any(isinstance(entry, Mapping | list | tuple) for entry in value):
+            return f"[\n{inner}" + f",\n{inner}".join(entries) + f"\n{indent}]"
+        return f"[{', '.join(entries)}]"
+    if isinstance(value, float) and not np.isfinite(value):
+        return "null"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

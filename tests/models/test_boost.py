@@ -1,0 +1,177 @@
+"""Boosted trees on statistics: what they promise, and what their files are checked for."""
+
+import gzip
+import json
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lightgbm")
+
+from telperion.encode.view import keep_context, view
+from telperion.lightcurves import LightCurves, RepairWarning
+from telperion.models import boost
+from telperion.simulate.drawn import draw
+from telperion.taxonomy import Taxonomy
+
+SMALL = boost.Config(days=(2.0, 64.0), random_days=1, rounds=8, leaves=4, min_rows=3, row_fraction=0.8)
+
+
+@pytest.fixture(scope="module")
+def tree() -> Taxonomy:
+    return Taxonomy.load("plasticc")
+
+
+@pytest.fixture(scope="module")
+def curves() -> LightCurves:
+    return draw(n_per_class=8, seed=0)
+
+
+@pytest.fixture(scope="module")
+def model(curves, tree, tmp_path_factory) -> boost.Boost:
+    folder = tmp_path_factory.mktemp("boost")
+    return boost.fit(curves, curves[:1], tree, SMALL, folder=folder, progress=False, seed=0)
+
+
+def test_probabilities_sum_up_the_tree(model, curves, tree):
+    found = model.predict(view(curves, 8.0, "alert"))
+    assert found.shape == (len(curves), len(tree))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[:, 0], 1, atol=1e-5)
+    np.testing.assert_allclose(found[:, tree.leaves].sum(axis=1), 1, atol=1e-5)
+
+
+def test_it_learns(model, curves, tree):
+    hit = tree.leaf(model.predict(view(curves, 64.0, "alert"))) == tree.labels(curves.label)
+    assert hit.mean() > 0.5
+
+
+def test_one_alert_equals_the_same_alert_in_a_batch(model, curves):
+    known = view(curves, 8.0, "alert")
+    alone = np.concatenate([model.predict(known[i]) for i in range(5)])
+    np.testing.assert_allclose(alone, model.predict(known)[:5], atol=1e-6)
+
+
+@pytest.mark.parametrize("context", ["specz", "photoz", "none"])
+def test_every_context_is_classified(model, curves, context):
+    found = model.predict(keep_context(view(curves, 8.0, "alert"), context))
+    assert np.isfinite(found).all()
+
+
+def test_an_object_without_rows_gets_the_class_mix(model, curves, tree):
+    nothing = curves[:2].select_rows(np.zeros(curves[:2].n_rows, bool))
+    np.testing.assert_allclose(model.predict(nothing)[:, tree.leaves], np.tile(model.mix, (2, 1)), atol=1e-6)
+
+
+def test_saved_and_loaded_it_predicts_the_same(model, curves, tree, tmp_path):
+    model.save(tmp_path)
+    known = view(curves, 8.0, "alert")
+    np.testing.assert_array_equal(boost.load(tmp_path, tree).predict(known), model.predict(known))
+
+
+def test_the_same_seed_gives_the_same_model_and_a_finished_booster_is_not_fitted_again(curves, tree, tmp_path):
+    fits = [
+        boost.fit(curves, curves[:1], tree, SMALL, folder=tmp_path / place, progress=False, seed=3)
+        for place in ("a", "b", "a")
+    ]
+    found = [one.predict(view(curves, 8.0, "alert")) for one in fits]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_several_boosters_are_averaged(curves, tree, tmp_path):
+    config = replace(SMALL, boosters=2, rounds=3)
+    both = boost.fit(curves, curves[:1], tree, config, folder=tmp_path, progress=False, seed=0)
+    known = view(curves, 8.0, "alert")
+    each = [boost.Boost(tree, config, both.features, both.mix, [one]).predict(known) for one in both.boosters]
+    np.testing.assert_allclose(both.predict(known), np.mean(each, axis=0), atol=1e-6)
+
+
+def test_balanced_training_states_a_balanced_mix(curves, tree, tmp_path):
+    config = replace(SMALL, balance=1.0, rounds=1)
+    fitted = boost.fit(curves[:60], curves[:1], tree, config, folder=tmp_path, progress=False, seed=0)
+    present = np.isin(tree.leaves, tree.labels(curves[:60].label))
+    np.testing.assert_allclose(fitted.mix[present], 1 / present.sum())
+
+
+def test_a_half_known_object_is_left_out_with_a_notice(curves, tree, tmp_path):
+    label = curves.label.astype("U20")
+    label[3] = "SN"
+    config = replace(SMALL, rounds=1)
+    with pytest.warns(RepairWarning, match=f"1 objects are not labelled with a leaf.*'{curves.object_id[3]}'"):
+        boost.fit(curves.with_label(label), curves[:1], tree, config, folder=tmp_path, progress=False, seed=0)
+
+
+def test_every_training_object_counts_at_every_phase_with_every_context(curves):
+    config = replace(SMALL, days=(64.0, 128.0, 256.0), random_days=0, families=("host",))
+    table, owner = boost.examples(curves, config, np.random.default_rng(0))
+    assert np.bincount(owner).max() == 3
+    specz = boost.feature_names(config).index("host.z_specz")
+    hosted = np.isfinite(curves.context["hostgal_specz"])
+    share = [np.isfinite(table[owner == i, specz]).sum() for i in np.flatnonzero(hosted)]
+    assert set(share) <= {0, 1}
+    assert np.mean(share) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"view": "half"}, "view is 'half'"),
+        ({"families": ("colors",)}, "families are unknown: colors"),
+        ({"days": (), "random_days": 0}, "one truncation"),
+        ({"learning_rate": 0.0}, "learning_rate is 0"),
+        ({"balance": 2.0}, "balance must lie"),
+        ({"leaves": 1}, "leaves at least 2"),
+    ],
+)
+def test_settings_out_of_range_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(SMALL, **change)
+
+
+def _alter(path, **changes):
+    document = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 99}, "has format 99"),
+        ({"features": ["a"]}, "features that are not those"),
+        ({"leaves": ["SNIa"]}, "other leaves"),
+        ({"config": {"depth": 3}}, "unknown to this version: 'depth'"),
+    ],
+)
+def test_a_foreign_card_is_refused(model, tree, tmp_path, changes, message):
+    model.save(tmp_path)
+    _alter(tmp_path / "boost.json", **changes)
+    with pytest.raises(ValueError, match=message):
+        boost.load(tmp_path, tree)
+
+
+def test_a_missing_truncated_or_foreign_booster_is_refused(model, tree, tmp_path):
+    model.save(tmp_path)
+    path = tmp_path / "booster-0.txt.gz"
+    whole = path.read_bytes()
+    for content, message in [(whole[:2000], "not a compressed"), (b"tree\n", "not a compressed"),
+                             (gzip.compress(b"hello"), "not a LightGBM model")]:  # fmt: skip
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            boost.load(tmp_path, tree)
+    path.unlink()
+    with pytest.raises(ValueError, match="missing"):
+        boost.load(tmp_path, tree)
+
+
+def test_a_folder_without_a_card_is_refused(tree, tmp_path):
+    with pytest.raises(ValueError, match="boost.json is missing"):
+        boost.load(tmp_path, tree)
+
+
+def test_no_warning_comes_from_objects_with_few_rows(model, curves):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(view(curves, 0.1, "alert"))
