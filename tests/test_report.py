@@ -1,6 +1,5 @@
 """A report is a folder of files that stand on their own."""
 
-import dataclasses
 import io
 import json
 import re
@@ -81,7 +80,7 @@ def test_undetected_objects_are_left_out_with_a_notice(labelled):
 
 def test_scoring_needs_labels(labelled):
     with pytest.raises(ValueError, match="no labels"):
-        score(Classifier(Oracle(), "oracle"), dataclasses.replace(labelled, label=None))
+        score(Classifier(Oracle(), "oracle"), labelled.with_label([""] * 30))
 
 
 def test_one_classifier_is_shown_class_by_class_and_several_side_by_side(rng):

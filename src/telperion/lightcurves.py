@@ -120,10 +120,15 @@ class LightCurves:
         self._reject((self.band < 0) | (self.band >= len(BANDS)), "band is not a position in 'ugrizy'")
         inside = np.ones(self.n_rows, dtype=bool)
         inside[self.offsets[:-1][self.lengths > 0]] = False
-        step, up = np.diff(self.time, prepend=-np.inf), np.diff(self.band, prepend=-1)
-        self._reject(inside & (step < 0), "time goes back")
-        self._reject(inside & (step == 0) & (up == 0), "time and band repeat the row before")
-        self._reject(inside & (step == 0) & (up < 0), "rows of one time are not in the order of their bands")
+        later, same = inside.copy(), inside.copy()
+        later[1:] &= self.time[1:] < self.time[:-1]
+        self._reject(later, "time goes back")
+        same[1:] &= self.time[1:] == self.time[:-1]
+        repeat, unsorted = same.copy(), same
+        repeat[1:] &= self.band[1:] == self.band[:-1]
+        self._reject(repeat, "time and band repeat the row before")
+        unsorted[1:] &= self.band[1:] < self.band[:-1]
+        self._reject(unsorted, "rows of one time are not in the order of their bands")
         for name, values in self.context.items():
             if (wrong := np.flatnonzero(np.isinf(values))).size:
                 first = self.object_id[wrong[0]]
@@ -363,8 +368,9 @@ class LightCurves:
     def to_arrow(self) -> pa.Table:
         """Give one row an object, observations in list columns (the same memory wherever Arrow allows it)."""
         columns: dict[str, pa.Array] = {"object_id": pa.array(self.object_id, pa.string())}
+        lists, size = (pa.ListArray, pa.int32()) if self.n_rows < 2**31 else (pa.LargeListArray, pa.int64())
         for name in _ROW_COLUMNS:
-            columns[name] = pa.ListArray.from_arrays(pa.array(self.offsets, pa.int32()), pa.array(getattr(self, name)))
+            columns[name] = lists.from_arrays(pa.array(self.offsets, size), pa.array(getattr(self, name)))
         columns |= {name: pa.array(values) for name, values in self.context.items()}
         columns["label"] = pa.array(self.label, pa.string())
         dust = b"true" if self.dereddened else b"false"
@@ -419,7 +425,8 @@ def _as_column(name: str, values: ArrayLike, dtype: type) -> np.ndarray:
     array = np.asarray(values)
     if dtype is np.int8 and array.size and (array.dtype.kind not in "iu" or array.min() < -128 or array.max() > 127):
         raise ValueError(f"{name} must be small integers, positions in 'ugrizy'")
-    return array.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused in clearer words
+        return array.astype(dtype, copy=False)
 
 
 def _position(row_id: np.ndarray, objects: np.ndarray) -> NDArray[np.int64]:

@@ -118,9 +118,9 @@ def score(
     Raises
     ------
     ValueError
-        There are no labels, or none that the tree knows.
+        No object has a label, or the tree does not know one.
     """
-    if light_curves.label is None:
+    if not (light_curves.label != "").any():
         raise ValueError("the light curves have no labels to score against")
     undetected = np.isnan(light_curves.first_detection)
     if undetected.any():

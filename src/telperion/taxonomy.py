@@ -73,6 +73,11 @@ class Taxonomy:
         self.leaves = np.setdiff1d(np.arange(len(nodes)), self.parent)
         inner = np.setdiff1d(np.arange(len(nodes)), self.leaves)
         self.groups = (np.array([0]), *(np.flatnonzero(self.parent == above) for above in inner))
+        # breadth first: siblings stand side by side, and so do the nodes of one depth
+        self._starts = np.array([group[0] for group in self.groups])
+        self._group = np.repeat(np.arange(len(self.groups)), [group.size for group in self.groups])
+        edges = np.searchsorted(self.depth, np.arange(2, self.depth.max() + 2))
+        self._deeper = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
         self._tree, self._aliases = tree, {node: list(names) for node, names in (aliases or {}).items()}
         self._names = self._resolve_names()
 
@@ -197,17 +202,14 @@ class Taxonomy:
     def conditionals(self, logits: ArrayLike) -> NDArray[np.floating]:
         """Give p(node | parent): the softmax of the logits, shape ``(n, n_nodes)``, among siblings."""
         logits = self._rows(logits, "logits")
-        result = np.ones_like(logits)
-        for group in self.groups[1:]:
-            shifted = np.exp(logits[:, group] - logits[:, group].max(axis=1, keepdims=True))
-            result[:, group] = shifted / shifted.sum(axis=1, keepdims=True)
-        return result
+        shifted = np.exp(logits - np.maximum.reduceat(logits, self._starts, axis=1)[:, self._group])
+        return shifted / np.add.reduceat(shifted, self._starts, axis=1)[:, self._group]
 
     def probabilities(self, logits: ArrayLike) -> NDArray[np.floating]:
         """Give the probability of every node: the product of `conditionals` along its path, root 1."""
         result = self.conditionals(logits)
-        for node in range(1, len(self)):
-            result[:, node] *= result[:, self.parent[node]]
+        for start, stop in self._deeper:
+            result[:, start:stop] *= result[:, self.parent[start:stop]]
         return result
 
     def from_leaves(self, leaf_probabilities: ArrayLike) -> NDArray[np.floating]:

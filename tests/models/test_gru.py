@@ -153,9 +153,9 @@ def test_probabilities_are_those_of_a_tree(model, curves):
 def test_an_object_without_rows_gets_the_prior_and_keeps_its_state(model, curves):
     nothing = rows_between(curves, 0, 0)
     probabilities, state = model.step(model.start(len(curves)), nothing)
-    np.testing.assert_allclose(probabilities, np.tile(model.prior, (len(curves), 1)), atol=1e-6)
+    np.testing.assert_allclose(probabilities, model.tree.from_leaves(np.tile(model.mix, (len(curves), 1))), atol=1e-6)
     np.testing.assert_array_equal(state.hidden, 0)
-    assert model.prior[model.tree.leaves].sum() == pytest.approx(1)
+    assert model.mix.sum() == pytest.approx(1)
 
 
 def test_every_context_is_classified(model, curves):
@@ -224,7 +224,7 @@ def test_a_network_of_another_preset_is_refused(tree, tmp_path):
     trainer = Trainer(make_curves(0, 12), None, tree, SMALL["oracle"], tmp_path, 0)
     model = trainer.model()
     with pytest.raises(ValueError, match="expected"):
-        Gru(SMALL["telperion"], tree, model.prior, model.network)
+        Gru(SMALL["telperion"], tree, model.mix, model.network)
 
 
 # -- training ------------------------------------------------------------------------------------------------------

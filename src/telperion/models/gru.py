@@ -202,7 +202,7 @@ class Gru:
     ----------
     config : GruConfig
     tree : Taxonomy
-    prior : array, shape ``(n_nodes,)``
+    mix : array, shape ``(n_leaves,)``
         The class mix that the probabilities assume; also the answer for an object without rows.
     network : bytes
         ONNX graph: (rows, lengths, static, state) -> (logits after each object's last row, state).
@@ -223,14 +223,14 @@ class Gru:
         self,
         config: GruConfig,
         tree: Taxonomy,
-        prior: NDArray[np.float64],
+        mix: NDArray[np.float64],
         network: bytes,
         *,
         history: Sequence[Mapping[str, float]] = (),
         threads: int = 1,
     ) -> None:
         self.config, self.tree, self.network, self.history = config, tree, network, list(history)
-        self.prior = np.asarray(prior, dtype=np.float64)
+        self.mix = tree.mix(mix)
         self._encoder = ENCODERS[config.preset]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -239,7 +239,7 @@ class Gru:
         inputs = {node.name: node.shape for node in self._session.get_inputs()}
         found = [inputs.get("rows", [0])[-1], inputs.get("static", [0])[-1], self._session.get_outputs()[0].shape[-1]]
         expected = [self._encoder.n_features, self._encoder.n_static, len(tree)]
-        if found != expected or self.prior.shape != (len(tree),):
+        if found != expected:
             raise ValueError(f"the network has {found} row features, static features and nodes, expected {expected}")
 
     def predict(self, light_curves: LightCurves) -> NDArray[np.float32]:
@@ -248,14 +248,14 @@ class Gru:
         Returns
         -------
         array, shape ``(n_objects, n_nodes)``
-            Absolute node probabilities; `prior` for an object without rows.
+            Absolute node probabilities; `mix` for an object without rows.
         """
         return self.step(self.start(len(light_curves)), light_curves)[0]
 
     def start(self, n_objects: int) -> GruState:
         """Give the state of objects of which nothing has been seen yet."""
         hidden = np.zeros((n_objects, self.config.layers, self.config.hidden), np.float32)
-        probabilities = np.tile(self.prior.astype(np.float32), (n_objects, 1))
+        probabilities = self.tree.from_leaves(np.tile(self.mix.astype(np.float32), (n_objects, 1)))
         return GruState(self._encoder.start(n_objects), hidden, probabilities)
 
     def step(self, state: GruState, light_curves: LightCurves) -> tuple[NDArray[np.float32], GruState]:
@@ -302,7 +302,7 @@ class Gru:
             "format": FORMAT_VERSION,
             "config": asdict(self.config),
             "nodes": list(self.tree.nodes),
-            "prior": self.prior.tolist(),
+            "mix": self.mix.tolist(),
             "history": self.history,
         }
         (folder / "gru.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
@@ -321,8 +321,8 @@ class Gru:
             raise ValueError(f"the network in {folder} was trained along another tree than {tree.name!r}")
         network = _read_bytes(Path(folder) / "network.onnx")
         try:
-            config, prior = GruConfig(**document["config"]), np.array(document["prior"], dtype=np.float64)
-            return cls(config, tree, prior, network, history=document["history"], threads=threads)
+            config, mix = GruConfig(**document["config"]), np.array(document["mix"], dtype=np.float64)
+            return cls(config, tree, mix, network, history=document["history"], threads=threads)
         except _LOAD_ERRORS as error:
             raise ValueError(f"the model in {folder} cannot be used: {error}") from error
 
@@ -355,7 +355,7 @@ def _read_bytes(path: Path) -> bytes:
 def _read_document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(_read_bytes(path))
-        wrong = document["format"] != FORMAT_VERSION or not {"config", "nodes", "prior", "history"} <= document.keys()
+        wrong = document["format"] != FORMAT_VERSION or not {"config", "nodes", "mix", "history"} <= document.keys()
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not the description of a GRU: {error}") from error
     if wrong:

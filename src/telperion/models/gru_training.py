@@ -270,7 +270,7 @@ class Trainer:
         network = build_network(self.config, len(self.tree))
         network.load_state_dict(self.best)
         prior = assumed_mix(self.config.loss, self.labels, self.tree, balance=self.config.balance)
-        return Gru(self.config, self.tree, prior, export_onnx(network.eval()), history=self.history)
+        return Gru(self.config, self.tree, prior[self.tree.leaves], export_onnx(network.eval()), history=self.history)
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 
