@@ -6,6 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from telperion.classifier import Classifier
+from telperion.lightcurves import LightCurves
+from telperion.simulate.drawn import draw
+
+RUNS = {
+    "boost": {"kind": "boost", "rounds": 12, "random_days": 1, "days": [2.0, 8.0, 64.0], "min_rows": 3},
+    "gru": {"kind": "gru", "epochs": 3, "hidden": 16, "head": 16, "phases": 2, "batch_size": 32},
+}
+RUNS["stack"] = {"kind": "stack", "members": [RUNS["boost"], RUNS["gru"]]}
+"""Small settings of each kind of model: good enough to be held to the contract, trained in seconds."""
+
 
 @pytest.fixture
 def rng() -> np.random.Generator:
@@ -19,3 +30,30 @@ def lsst_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no research data at {folder}: set LSST_DATA to a folder with plasticc, mallorn, elasticc2")
     return folder
+
+
+@pytest.fixture(scope="session")
+def drawn() -> LightCurves:
+    """Three drawn light curves of each class."""
+    return draw(n_per_class=3, seed=7)
+
+
+@pytest.fixture(scope="session")
+def classifiers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Classifier]:
+    """A classifier of each kind, trained on a few drawn light curves."""
+    pytest.importorskip("torch", reason="training needs telperion[train]")
+    pytest.importorskip("lightgbm", reason="training needs telperion[boost]")
+    from telperion.train import Run, train
+
+    curves = draw(n_per_class=12, seed=3)
+    trained = {}
+    for kind, model in RUNS.items():
+        run = Run.from_dict({"name": kind, "tree": "plasticc", "model": model})
+        trained[kind] = train(run, curves, folder=tmp_path_factory.mktemp(kind))
+    return trained
+
+
+@pytest.fixture(params=list(RUNS))
+def classifier(request: pytest.FixtureRequest, classifiers: dict[str, Classifier]) -> Classifier:
+    """Each of the trained classifiers in turn."""
+    return classifiers[request.param]

@@ -54,13 +54,13 @@ def test_without_days_the_whole_light_curve_counts(classifier, drawn):
     assert np.array_equal(table["SNIa"], classifier.predict(drawn)[:, classifier.tree.index("SNIa")])
 
 
-def test_the_confident_node_is_above_the_threshold_and_on_the_path_of_the_most_probable_leaf(classifier, drawn):
+def test_the_confident_node_and_all_above_it_exceed_the_threshold_and_nothing_below_does(classifier, drawn):
     tree = classifier.tree
-    table = classifier.classify(drawn, days=DAYS, threshold=0.7)
-    for row in table.to_pylist():
-        assert row[row["confident_node"]] > 0.7
-        best = max((tree.nodes[leaf] for leaf in tree.leaves), key=lambda name, row=row: row[name])
-        assert row["confident_node"] == "Alert" or tree.ancestors[tree.index(best), tree.index(row["confident_node"])]
+    for row in classifier.classify(drawn, days=DAYS, threshold=0.7).to_pylist():
+        node = tree.index(row["confident_node"])
+        above, below = tree.ancestors[node], tree.parent == node
+        assert all(row[tree.nodes[k]] > 0.7 for k in np.flatnonzero(above))
+        assert all(row[tree.nodes[k]] <= 0.7 for k in np.flatnonzero(below))
 
 
 def test_the_decision_divides_by_the_mix(classifier, drawn):

@@ -7,14 +7,17 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import telperion
 from telperion.encode.view import Context, View, keep_context
+from telperion.scores import PHASES, Evaluation
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("run", type=Path)
     train.add_argument("data", type=Path)
     train.add_argument("-o", "--output", type=Path, required=True, help="folder of the classifier")
+    train.add_argument("--scores", type=Path, help="scores.json of the run's cross-validation, for the model card")
     train.set_defaults(command=_train)
 
     cross = add("crossvalidate", help="train and score a run fold by fold")
@@ -68,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("data", type=Path)
     evaluate.add_argument("-o", "--output", type=Path, help="folder of scores and figures")
     _add_view(evaluate)
-    evaluate.set_defaults(command=_evaluate, days=[2.0**n for n in range(11)])
+    evaluate.set_defaults(command=_evaluate)
 
     classify = add("classify", help="classify light curves into a Parquet file")
     classify.add_argument("data", type=Path)
@@ -90,34 +94,46 @@ def _tree(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    from telperion.report import model_card
     from telperion.train import Run, train
 
     checkpoints = arguments.output.with_name(arguments.output.name + ".training")
-    train(Run.load(arguments.run), telperion.read(arguments.data), folder=checkpoints).save(arguments.output)
-    Console().print(f"saved {arguments.output}")
+    with progress_bar() as bar:
+        run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
+        classifier = train(run, light_curves, folder=checkpoints, progress=bar)
+    card = model_card(arguments.scores) if arguments.scores else {}
+    replace(classifier, card=card).save(arguments.output)
+    Console().print(f"saved {arguments.output}; {checkpoints} can be removed")
 
 
 def _crossvalidate(arguments: argparse.Namespace) -> None:
-    from telperion import report
     from telperion.crossvalidate import crossvalidate
     from telperion.train import Run
 
-    run = Run.load(arguments.run)
-    results = crossvalidate(run, telperion.read(arguments.data), folder=arguments.output, jobs=arguments.jobs)
-    report.show(run.name, results)
-    report.write_report(arguments.output / "report", run.name, results, command=_command())
+    run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
+    with progress_bar() as bar:
+        results = crossvalidate(run, light_curves, folder=arguments.output, jobs=arguments.jobs, progress=bar)
+    _report([(run.name, result) for result in results], arguments, arguments.output / "report")
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from telperion import report
+    from telperion.report import score
 
-    classifier = telperion.load(arguments.model)
-    result = report.score(
-        classifier, telperion.read(arguments.data), days=arguments.days, view=arguments.view, context=arguments.context
+    light_curves = telperion.read(arguments.data)
+    days = arguments.days or PHASES
+    result = score(
+        telperion.load(arguments.model), light_curves, days=days, view=arguments.view, context=arguments.context
     )
-    report.show(arguments.model, [result])
-    if arguments.output:
-        report.write_report(arguments.output, arguments.model, [result], command=_command())
+    _report([(arguments.model, result)], arguments, arguments.output)
+
+
+def _report(runs: list[tuple[str, Evaluation]], arguments: argparse.Namespace, folder: Path | None) -> None:
+    from telperion.report import show, write_report
+
+    show(runs, days=runs[0][1].days)
+    if folder:
+        page = write_report(folder, runs, title=runs[0][0], data=str(arguments.data), command=_command())
+        Console().print(f"report: {page}")
 
 
 def _classify(arguments: argparse.Namespace) -> None:
@@ -136,6 +152,12 @@ def _demo(arguments: argparse.Namespace) -> None:
     from telperion import demo
 
     demo.show(telperion.load(arguments.model), arguments.data)
+
+
+def progress_bar() -> Progress:
+    """Make the bar of long work: what is done, and the time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
 
 
 def _command() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -16,14 +17,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import tomli_w
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from telperion.classifier import Classifier
 from telperion.encode.view import Context, View, keep_context
 from telperion.evaluate import evaluate
 from telperion.lightcurves import LightCurves
-from telperion.scores import Evaluation
+from telperion.scores import Evaluation, Scores
 from telperion.taxonomy import Taxonomy
 from telperion.train import Run, labelled, train
 
@@ -81,7 +81,7 @@ def crossvalidate(
     *,
     folder: str | Path,
     jobs: int = 1,
-    progress: bool = True,
+    progress: Progress | None = None,
 ) -> list[Evaluation]:
     """Train and score a run fold by fold; what is finished in `folder` is not done again.
 
@@ -93,7 +93,9 @@ def crossvalidate(
     folder : path
         Keeps each fold's classifier and predictions, and checkpoints of what is under way.
     jobs : int
-        Folds trained at the same time, each on one thread.
+        Folds trained at the same time, each in a process of its own.
+    progress : rich.progress.Progress, optional
+        Shows folds done and time left; with one job also what goes on within a fold.
 
     Returns
     -------
@@ -112,19 +114,26 @@ def crossvalidate(
     waiting = [cell for cell in cells(run) if not (folder / cell.folder / "predictions.parquet").is_file()]
     for cell in waiting:
         folds(known, tree, run.folds, cell.seed)
-    with _progress(progress) as bar:
-        task = bar.add_task(f"{run.name}: folds", total=len(waiting))
-        if jobs == 1:
-            for cell in waiting:
-                run_cell(run, known, cell, folder, progress=False)
-                bar.advance(task)
-        else:
-            spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
-                for done in as_completed([pool.submit(run_cell, run, known, cell, folder) for cell in waiting]):
-                    done.result()
-                    bar.advance(task)
+    task = progress.add_task(f"{run.name}: folds", total=len(waiting)) if progress else None
+    for _ in _run_cells(run, known, waiting, folder, jobs, progress):
+        if progress and task is not None:
+            progress.advance(task)
     return evaluations(run, folder)
+
+
+def _run_cells(
+    run: Run, light_curves: LightCurves, waiting: list[Cell], folder: Path, jobs: int, progress: Progress | None
+) -> Iterator[None]:
+    """Run cells, one after the other or several at a time; yields whenever one is done."""
+    if jobs == 1:
+        for cell in waiting:
+            run_cell(run, light_curves, cell, folder, progress=progress)
+            yield
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(run_cell, run, light_curves, cell, folder) for cell in waiting]):
+            done.result()
+            yield
 
 
 def cells(run: Run) -> Iterator[Cell]:
@@ -137,7 +146,9 @@ def cells(run: Run) -> Iterator[Cell]:
                     yield Cell(seed, view, fold, contexts, run.separate)
 
 
-def run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, *, progress: bool = False) -> None:
+def run_cell(
+    run: Run, light_curves: LightCurves, cell: Cell, folder: Path, *, progress: Progress | None = None
+) -> None:
     """Train one fold's classifier and write what it says of the objects that it did not see."""
     tree = Taxonomy.load(run.tree)
     place = folder / cell.folder
@@ -156,8 +167,9 @@ def run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, *, p
         )
         classifier.save(place / "classifier")
     parts = [predictions(classifier, light_curves[scored], cell, context, run.days) for context in cell.contexts]
+    table = pa.concat_tables(parts).replace_schema_metadata({"mix": json.dumps(classifier.mix.tolist())})
     unfinished = place / "predictions.parquet.part"
-    pq.write_table(pa.concat_tables(parts), unfinished, compression="zstd")
+    pq.write_table(table, unfinished, compression="zstd")
     unfinished.rename(place / "predictions.parquet")
 
 
@@ -179,23 +191,22 @@ def evaluations(run: Run, folder: str | Path) -> list[Evaluation]:
     for view in run.views:
         for context in run.contexts:
             for seed in run.seeds:
-                own = [
-                    cell for cell in cells(run) if (cell.view, cell.seed) == (view, seed) and context in cell.contexts
-                ]
-                table = pa.concat_tables(pq.read_table(Path(folder) / c.folder / "predictions.parquet") for c in own)
-                table = table.filter(pc.equal(table["context"], context))
-                results.append(_evaluate(run, table, tree, view, context))
+                own = [c for c in cells(run) if (c.view, c.seed) == (view, seed) and context in c.contexts]
+                tables = [pq.read_table(Path(folder) / c.folder / "predictions.parquet") for c in own]
+                tables = [table.filter(pc.equal(table["context"], context)) for table in tables]
+                phases = {day: _evaluate(tables, day, tree) for day in run.days}
+                results.append(Evaluation(view, context, phases))
     return results
 
 
-def _evaluate(run: Run, table: pa.Table, tree: Taxonomy, view: View, context: Context) -> Evaluation:
-    phases = {}
-    for day in run.days:
-        part = table.filter(pc.equal(table["days"], day))
-        probabilities = np.stack([part[name].to_numpy() for name in tree.nodes], axis=1)
-        labels, decided = (tree.labels(part[name].to_numpy(zero_copy_only=False)) for name in ("label", "leaf"))
-        phases[day] = evaluate(probabilities, labels, tree, decided=decided)
-    return Evaluation(view, context, phases)
+def _evaluate(tables: list[pa.Table], day: float, tree: Taxonomy) -> Scores:
+    """Score the rows of one day of all folds, each with the class mix that its classifier assumes."""
+    parts = [table.filter(pc.equal(table["days"], day)) for table in tables]
+    mixes = [np.tile(json.loads(part.schema.metadata[b"mix"]), (part.num_rows, 1)) for part in parts]
+    rows = pa.concat_tables([part.replace_schema_metadata(None) for part in parts])
+    probabilities = np.stack([rows[name].to_numpy() for name in tree.nodes], axis=1)
+    labels, decided = (tree.labels(rows[name].to_numpy(zero_copy_only=False)) for name in ("label", "leaf"))
+    return evaluate(probabilities, labels, tree, decided=decided, mix=np.concatenate(mixes))
 
 
 def _claim(folder: Path, run: Run, light_curves: LightCurves) -> None:
@@ -208,8 +219,3 @@ def _claim(folder: Path, run: Run, light_curves: LightCurves) -> None:
         raise ValueError(f"{folder} holds another run, or one on other objects: give another folder or remove it")
     folder.mkdir(parents=True, exist_ok=True)
     claim.write_text(text, encoding="utf-8")
-
-
-def _progress(shown: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not shown)

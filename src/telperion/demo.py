@@ -86,4 +86,4 @@ def _show_card(classifier: Classifier, console: Console) -> None:
     for row in card["figures"]:
         table.add_row(row["view"], row["context"], *(f"{value:.3f}" for value in row["leaf macro F1"].values()))
     console.print(table)
-    console.print(card["note"])
+    console.print(f"Made by: {card['command']}")

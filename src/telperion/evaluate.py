@@ -71,6 +71,7 @@ def evaluate(
     *,
     leaf_prior: ArrayLike | None = None,
     decided: ArrayLike | None = None,
+    mix: ArrayLike | None = None,
 ) -> Scores:
     """Score node probabilities on level 1, level 2 and the leaves.
 
@@ -85,6 +86,10 @@ def evaluate(
         Leaves are decided by ``argmax(probability / leaf_prior)``, without it by the highest probability.
     decided : array of int, shape ``(n_objects,)``, optional
         Positions of the leaves, decided elsewhere (each fold of a cross-validation has a rule of its own).
+
+    mix : array, shape ``(n_leaves,)`` or ``(n_objects, n_leaves)``, optional
+        The class mix that the probabilities assume. With it the balanced log-loss is that of the probabilities moved to
+        a mix in which the classes of a level are equally common, as the mean that it takes has them.
 
     Raises
     ------
@@ -103,12 +108,17 @@ def evaluate(
     if decided is not None and leaf_prior is not None:
         raise ValueError("leaves are decided by leaf_prior or given as decided, not both")
     levels = {}
+    shares = np.ones((1, tree.leaves.size)) if mix is None else np.atleast_2d(np.asarray(mix, dtype=np.float64))
     for level in LEVELS:
         nodes = level_nodes(tree, level)
+        common = np.broadcast_to(
+            np.ones(1) if mix is None else tree.from_leaves(shares)[:, nodes], (len(node), nodes.size)
+        )
         truth = _true_class(node, tree, nodes)
         reached = truth >= 0
         levels[level] = _score(
             probability[reached][:, nodes],
+            common[reached],
             truth[reached],
             _decide(probability, tree, level, leaf_prior, decided)[reached],
             classes=tuple(tree.nodes[node] for node in nodes),
@@ -255,6 +265,7 @@ def bootstrap_gap(
 
 def _score(
     belief: NDArray[np.float64],
+    common: NDArray[np.float64],
     truth: NDArray[np.int64],
     decided: NDArray[np.int64],
     *,
@@ -267,9 +278,11 @@ def _score(
     curves = [roc_curve(belief[:, k], is_class[:, k]) for k in range(size)]
     auc = np.array([np.trapezoid(hits, false_alarms) for false_alarms, hits in curves])
     roc = np.array([np.interp(ROC_GRID, *curve) for curve in curves])
-    loss = -np.log(np.clip(belief[is_class], _SMALLEST, 1))
     support = is_class.sum(axis=0)
-    class_loss = np.bincount(truth, loss, size) / np.maximum(support, 1)
+    loss = -np.log(np.clip(belief[is_class], _SMALLEST, 1))
+    fair = belief / np.maximum(common, _SMALLEST)
+    fair_loss = -np.log(np.clip((fair / fair.sum(axis=1, keepdims=True))[is_class], _SMALLEST, 1))
+    class_loss = np.bincount(truth, fair_loss, size) / np.maximum(support, 1)
     return LevelScores(
         classes=classes,
         groups=groups,

@@ -133,7 +133,8 @@ def score(
     phases = {}
     for day in days:
         probabilities = classifier.predict(known, days=day, view=view)
-        phases[day] = evaluate(probabilities, labels, classifier.tree, decided=classifier.decide(probabilities))
+        decided = classifier.decide(probabilities)
+        phases[day] = evaluate(probabilities, labels, classifier.tree, decided=decided, mix=classifier.mix)
     return Evaluation(view or classifier.view, context, phases)
 
 
@@ -182,6 +183,37 @@ def read_scores(path: str | Path) -> list[tuple[str, Evaluation]]:
     """Read what `write_scores` wrote (also the ``scores.json`` of a report)."""
     record = json.loads(Path(path).read_text(encoding="utf-8"))
     return [(entry["name"], Evaluation.from_dict(entry)) for entry in record["runs"]]
+
+
+def model_card(path: str | Path) -> dict[str, Any]:
+    """Sum up the ``scores.json`` of a cross-validation for a classifier's card: leaf macro F1 by view, context and day.
+
+    Raises
+    ------
+    ValueError
+        The scores are of several runs.
+    """
+    record, runs = json.loads(Path(path).read_text(encoding="utf-8")), read_scores(path)
+    if len({name for name, _ in runs}) != 1:
+        raise ValueError(f"{path} has scores of {len({name for name, _ in runs})} runs, a card is about one")
+    figures = []
+    for repeats in by_name(runs).values():
+        f1 = {day: [run.phases[day]["leaves"].macro.f1 for run in repeats] for day in repeats[0].days}
+        figures.append({
+            "view": repeats[0].view,
+            "context": repeats[0].context,
+            "seeds": len(repeats),
+            "leaf macro F1": {f"{day:g}": round(float(np.mean(values)), 4) for day, values in f1.items()},
+            "spread over seeds": {f"{day:g}": round(float(np.std(values)), 4) for day, values in f1.items()},
+        })  # fmt: skip
+    n_objects = next(iter(runs[0][1].phases.values()))["leaves"].n_objects
+    return {
+        "objects": n_objects,
+        "protocol": f"cross-validated on {n_objects:,} objects",
+        "data": record["data"],
+        "command": record["command"],
+        "figures": figures,
+    }
 
 
 def write_report(

@@ -8,12 +8,14 @@ import tomllib
 import types
 import typing
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
 
 from telperion.classifier import Classifier
 from telperion.encode.view import Context, View, keep_context
@@ -21,14 +23,14 @@ from telperion.encode.view import view as cut
 from telperion.evaluate import evaluate
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.models import Model
+from telperion.models.stack import Stack, choose_weights, member_probabilities
 from telperion.taxonomy import Taxonomy
 
-FITTERS = {
-    "boost": "telperion.models.boost",
-    "gru": "telperion.models.gru_network",
-    "stack": "telperion.models.stack_fit",
+KINDS = {
+    "boost": ("telperion.models.boost", "telperion.models.boost"),
+    "gru": ("telperion.models.gru", "telperion.models.gru_training"),
 }
-"""Where each kind of model is fitted; its module has ``Config`` and ``fit``."""
+"""Where each kind of model has its ``PRESETS`` (configurations by name) and its ``fit``; a stack has such members."""
 
 POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Powers of the class mix among which the leaf decision is chosen, on validation objects."""
@@ -44,7 +46,7 @@ class Run:
     tree : str
         A shipped tree or a TOML file.
     model : mapping
-        ``kind``, one of `FITTERS`, and the fields of that model's ``Config``.
+        ``kind``, one of `KINDS`, and settings of that model: its ``preset`` and what differs from that.
     views : tuple of {"full", "alert"}
         A cross-validation trains a model for each; `train` takes the first.
     contexts : tuple of {"specz", "photoz", "none"}
@@ -79,8 +81,11 @@ class Run:
     validation: float = 0.15
 
     def __post_init__(self) -> None:
-        if self.model.get("kind") not in FITTERS:
-            raise ValueError(f"run {self.name!r}: model.kind must be one of {', '.join(FITTERS)}")
+        for member in self.members:
+            if member.get("kind") not in KINDS:
+                raise ValueError(f"run {self.name!r}: model.kind must be one of {', '.join(KINDS)}, stack")
+        if not self.members:
+            raise ValueError(f"run {self.name!r}: a stack needs model.members")
         if not 0 < self.validation < 0.5 or self.folds < 2:
             raise ValueError(f"run {self.name!r}: expected 0 < validation < 0.5 and at least 2 folds")
 
@@ -96,20 +101,32 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the run as plain tables, every setting of the model filled in."""
-        config = self.config()
-        filled = {"kind": self.model["kind"]} | {k: v for k, v in dataclasses.asdict(config).items() if v is not None}
-        document = dataclasses.asdict(self) | {"model": filled}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in document.items()}
-
-    def config(self) -> Any:
-        """Give the model's own configuration."""
-        settings = {key: value for key, value in self.model.items() if key != "kind"}
-        return configure(self.fitter.Config, settings, f"model of run {self.name!r}")
+        filled = [{"kind": member["kind"]} | dataclasses.asdict(self.config(member)) for member in self.members]
+        model = {"kind": "stack", "members": filled} if self.model["kind"] == "stack" else filled[0]
+        return _plain(dataclasses.asdict(self) | {"model": model})
 
     @property
-    def fitter(self) -> types.ModuleType:
-        """The module with ``Config`` and ``fit`` of this run's kind of model."""
-        return import_module(FITTERS[self.model["kind"]])
+    def members(self) -> tuple[Mapping[str, Any], ...]:
+        """The settings of each model to be fitted: those of a stack's members, or the one there is."""
+        return tuple(self.model.get("members", ())) if self.model.get("kind") == "stack" else (self.model,)
+
+    def config(self, member: Mapping[str, Any] | None = None) -> Any:
+        """Give a model's own configuration: a preset and what the run changes of it."""
+        chosen = self.members[0] if member is None else member
+        settings = {key: value for key, value in chosen.items() if key != "kind"}
+        presets: dict[str, Any] = import_module(KINDS[chosen["kind"]][0]).PRESETS
+        name = settings.get("preset", next(iter(presets)))
+        if name not in presets:
+            raise ValueError(f"model of run {self.name!r} has no preset {name!r}; known: {', '.join(presets)}")
+        base = {field.name: getattr(presets[name], field.name) for field in dataclasses.fields(presets[name])}
+        return configure(type(presets[name]), base | settings, f"model of run {self.name!r}")
+
+
+def _plain(value: Any) -> Any:
+    """Turn tuples into lists, as TOML has them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def configure(kind: type, table: Mapping[str, Any], where: str) -> Any:
@@ -163,7 +180,7 @@ def train(
     view: View | None = None,
     context: Context = "specz",
     seed: int | None = None,
-    progress: bool = True,
+    progress: Progress | None = None,
 ) -> Classifier:
     """Train a classifier; a run that was killed goes on from its last checkpoint to the same result.
 
@@ -176,8 +193,8 @@ def train(
         Where checkpoints are kept until the run is finished.
     view, context, seed
         By default the run's first view, all context that there is, the run's first seed.
-    progress : bool
-        Whether a bar with the time left is shown.
+    progress : rich.progress.Progress, optional
+        Shows what is done and the time left.
 
     Returns
     -------
@@ -192,13 +209,40 @@ def train(
     chosen_view, chosen_seed = view or run.views[0], run.seeds[0] if seed is None else seed
     known = labelled(keep_context(light_curves, context), tree)
     taught, held = split(known, tree, run.validation, chosen_seed)
-    config = dataclasses.replace(run.config(), view=chosen_view)
-    model = run.fitter.fit(taught, held, tree, config, folder=Path(folder), progress=progress, seed=chosen_seed)
     contexts: tuple[Context, ...] = (context,) if run.separate else run.contexts
+    members = []
+    for number, member in enumerate(run.members):
+        config = dataclasses.replace(run.config(member), view=chosen_view)
+        place = Path(folder) / f"member-{number}"
+        fit = import_module(KINDS[member["kind"]][1]).fit
+        members.append(
+            (member["kind"], fit(taught, held, tree, config, folder=place, progress=progress, seed=chosen_seed))
+        )
+    model: Model = (
+        members[0][1] if run.model["kind"] != "stack" else _stack(members, held, chosen_view, contexts, run.days)
+    )
     power = choose_power(model, held, chosen_view, contexts, run.days)
-    kind = run.model["kind"]
     resolved = run.to_dict() | {"views": [chosen_view], "seeds": [chosen_seed]}
-    return Classifier(model, kind, chosen_view, power, resolved)
+    return Classifier(model, run.model["kind"], chosen_view, power, resolved)
+
+
+def _stack(
+    members: list[tuple[str, Model]],
+    held: LightCurves,
+    kind: View,
+    contexts: tuple[Context, ...],
+    days: tuple[float, ...],
+) -> Stack:
+    """Weigh members by their log-loss on validation objects, every class counting alike."""
+    tree = members[0][1].tree
+    said, leaves = [], []
+    for known, labels in validation_phases(held, tree, kind, contexts, days):
+        is_leaf = np.isin(labels, tree.leaves)
+        said.append(member_probabilities(members, known[is_leaf]))
+        leaves.append(labels[is_leaf])
+    leaf = np.concatenate(leaves)
+    rarity = 1 / np.bincount(leaf)[leaf]
+    return Stack(tree, members, choose_weights(np.concatenate(said, axis=1), leaf, rarity))
 
 
 def labelled(light_curves: LightCurves, tree: Taxonomy) -> LightCurves:
@@ -213,7 +257,7 @@ def labelled(light_curves: LightCurves, tree: Taxonomy) -> LightCurves:
 
 
 def split(light_curves: LightCurves, tree: Taxonomy, share: float, seed: int) -> tuple[LightCurves, LightCurves]:
-    """Part labelled objects into those that teach and a share that validates, class by class.
+    """Part labelled objects into those that teach and a share that validates, at least one of a class with two.
 
     Examples
     --------
@@ -228,7 +272,7 @@ def split(light_curves: LightCurves, tree: Taxonomy, share: float, seed: int) ->
     held = np.zeros(len(order), dtype=bool)
     for each in np.unique(node):
         members = np.flatnonzero(node == each)
-        held[members[: round(share * members.size)]] = True
+        held[members[: max(round(share * members.size), int(members.size > 1))]] = True
     return light_curves[np.sort(order[~held])], light_curves[np.sort(order[held])]
 
 
@@ -236,14 +280,23 @@ def choose_power(
     model: Model, held: LightCurves, kind: View, contexts: tuple[Context, ...], days: tuple[float, ...]
 ) -> float:
     """Choose the power of the class mix that the leaf decision divides by: best mean macro F1 of validation objects."""
-    labels = model.tree.labels(held.label)
     total = dict.fromkeys(POWERS, 0.0)
+    for known, labels in validation_phases(held, model.tree, kind, contexts, days):
+        probabilities = model.predict(known)
+        for power in POWERS:
+            prior = np.where(model.mix > 0, model.mix, 1) ** power
+            total[power] += evaluate(probabilities, labels, model.tree, leaf_prior=prior)["leaves"].macro.f1
+    return max(total, key=lambda power: total[power])
+
+
+def validation_phases(
+    held: LightCurves, tree: Taxonomy, kind: View, contexts: tuple[Context, ...], days: tuple[float, ...]
+) -> Iterator[tuple[LightCurves, NDArray[np.int64]]]:
+    """Give validation objects, with their labels, as they are known in each context at each day; if anything is."""
+    labels = tree.labels(held.label)
     for context in contexts:
         for day in days:
             known = cut(keep_context(held, context), day, kind)
             seen = known.lengths > 0
-            probabilities = model.predict(known[seen])
-            for power in POWERS:
-                prior = np.where(model.mix > 0, model.mix, 1) ** power
-                total[power] += evaluate(probabilities, labels[seen], model.tree, leaf_prior=prior)["leaves"].macro.f1
-    return max(total, key=lambda power: total[power])
+            if seen.any():
+                yield known[seen], labels[seen]

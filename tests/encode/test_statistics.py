@@ -177,7 +177,9 @@ def test_colours_of_a_flat_spectrum_are_zero():
 
 
 def test_days_without_a_detection_count_from_the_first_row():
-    curve = LightCurves.from_rows(["a"] * 2, [5.0, 8.0], [1, 1], [1.0, 2.0], [1.0, 1.0], [False, False], dereddened=True)
+    curve = LightCurves.from_rows(
+        ["a"] * 2, [5.0, 8.0], [1, 1], [1.0, 2.0], [1.0, 1.0], [False, False], dereddened=True
+    )
     assert Observations(curve).days.tolist() == [0.0, 3.0]
 
 

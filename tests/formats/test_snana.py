@@ -257,6 +257,72 @@ def phot_of(head_file: Path) -> Path:
     return head_file.with_name(head_file.name.replace("HEAD", "PHOT"))
 
 
+def write_phot(folder: Path, content: bytes) -> Path:
+    """Put other content in place of a PHOT file; give the HEAD file."""
+    (folder / "A_PHOT.FITS").unlink(missing_ok=True)
+    (folder / "A_PHOT.FITS.gz").write_bytes(content)
+    return folder / "A_HEAD.FITS"
+
+
+def long_phot(folder: Path, n_rows: int = 500) -> bytes:
+    far = [(60301.5 + number, "g", 0, 1.0 + number, 0.5) for number in range(n_rows - 2)]
+    head = HEAD | {"SNID": ("16A", ["1"]), "NOBS": ("J", [n_rows - 2])}
+    head |= {"PTROBS_MIN": ("J", [1]), "PTROBS_MAX": ("J", [n_rows - 2])}
+    head = {name: (form, values[:1]) for name, (form, values) in head.items()}
+    return phot_of(make_pair(folder, head=head, rows=(*far, SEPARATOR, SEPARATOR))).read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.6, 0.95])
+def test_a_file_that_is_cut_short_is_refused(tmp_path, share):
+    content = long_phot(tmp_path)
+    packed = gzip.compress(content)
+    (tmp_path / "A_PHOT.FITS").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(FormatError, match=r"A_PHOT.FITS: .*cut short"):
+        snana.read(tmp_path / "A_HEAD.FITS")
+    with pytest.raises(FormatError, match=r"A_PHOT.FITS.gz: .*cut short"):
+        snana.read(write_phot(tmp_path, packed[: int(share * len(packed))]))
+
+
+def test_a_claim_of_more_rows_than_the_file_can_hold_is_refused_before_memory_is_asked_for(tmp_path):
+    claim = long_phot(tmp_path).replace(b"NAXIS2  =                  500", b"NAXIS2  =      999999999999999")
+    (tmp_path / "A_PHOT.FITS").write_bytes(claim)
+    with pytest.raises(FormatError, match=r"A_PHOT.FITS: NAXIS2 claims 999999999999999 rows of 22 bytes"):
+        snana.read(tmp_path / "A_HEAD.FITS")
+    with pytest.raises(FormatError, match=r"A_PHOT.FITS.gz: NAXIS2 claims 999999999999999 rows of 22 bytes"):
+        snana.read(write_phot(tmp_path, gzip.compress(claim)))
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, -8, -4], ids=["early", "late", "checksum", "size"])
+def test_a_gzip_file_with_a_flipped_byte_is_refused(tmp_path, place):
+    packed = bytearray(gzip.compress(long_phot(tmp_path)))
+    packed[place if place < 0 else int(place * len(packed))] ^= 0xFF
+    with pytest.raises(FormatError, match=r"A_PHOT.FITS.gz: .*damaged"):
+        snana.read(write_phot(tmp_path, bytes(packed)))
+
+
+CHANGES = {
+    "no FITS": (b"SIMPLE  =", b"SAMPLE  =", "no FITS table"),
+    "no table": (b"'BINTABLE'", b"'IMAGE   '", "columns MJD, .* are missing"),
+    "lists": (b"TFORM4  = 'E       '", b"TFORM4  = '2I      '", "columns FLUXCAL are not of plain numbers"),
+    "complex numbers": (b"TFORM1  = 'D       '", b"TFORM1  = 'C       '", "columns MJD are not of plain numbers"),
+    "text for numbers": (b"TFORM1  = 'D       '", b"TFORM1  = '8A      '", ""),
+    "lists of any length": (b"TFORM1  = 'D       '", b"TFORM1  = '1PE(3)  '", ""),
+    "a row width that does not add up": (b"NAXIS1  =                   22", b"NAXIS1  =                   29", ""),
+    "fewer than no rows": (b"NAXIS2  =                  500", b"NAXIS2  =                   -5", ""),
+    "two columns of one name": (b"'BAND    '", b"'MJD     '", "columns MJD, BAND are missing or repeated"),
+    "no end": (b"END     ", b"BEGIN   ", ""),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), CHANGES.values(), ids=CHANGES.keys())
+def test_a_file_that_is_no_plain_table_is_refused(tmp_path, old, new, message):
+    content = long_phot(tmp_path)
+    assert old in content
+    (tmp_path / "A_PHOT.FITS").write_bytes(content.replace(old, new))
+    with pytest.raises(FormatError, match=rf"A_PHOT.FITS: .*{message}"):
+        snana.read(tmp_path / "A_HEAD.FITS")
+
+
 def test_the_genuine_elasticc2_files_are_read_without_loss(lsst_data):
     if not (folder := lsst_data / "elasticc2").is_dir():
         pytest.skip("no ELAsTiCC2 folder in the research data")

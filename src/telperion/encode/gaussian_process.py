@@ -89,9 +89,7 @@ class GaussianProcess:
         return out
 
 
-def gaussian_process(
-    objects: Segments, days: NDArray, band: NDArray, flux: NDArray, error: NDArray
-) -> GaussianProcess:
+def gaussian_process(objects: Segments, days: NDArray, band: NDArray, flux: NDArray, error: NDArray) -> GaussianProcess:
     """Fit the process to each object's rows around its row with the highest signal to noise.
 
     Parameters

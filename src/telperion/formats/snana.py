@@ -2,14 +2,16 @@
 
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import fitsio
 import numpy as np
 from numpy.typing import NDArray
 
-from telperion.bands import BANDS, FLUXCAL, band_index, to_njy
-from telperion.formats.bintable import BinTable, read_bintable
+from telperion.bands import FLUXCAL, band_index, to_njy
 from telperion.formats.rules import FormatError, check_distinct, check_ranges, naming, warn_repair, warn_without_rows
 from telperion.lightcurves import LightCurves, RepairWarning
 
@@ -23,12 +25,12 @@ SEPARATOR = -777.0
 
 _HEAD = re.compile(r"(?P<stem>.+)_HEAD\.FITS(\.gz)?")
 _MODEL = re.compile(r"ELASTICC2?_(TRAIN|TEST)_\d+(_\d+percent)?_(?P<model>.+)")
-_NEEDED = {
-    "HEAD": ("SNID", "NOBS", "PTROBS_MIN", "PTROBS_MAX"),
-    "PHOT": ("MJD", "BAND", "PHOTFLAG", "FLUXCAL", "FLUXCALERR"),
-}
+_IN_HEAD = ("SNID", "NOBS", "PTROBS_MIN", "PTROBS_MAX")
+_IN_PHOT = ("MJD", "BAND", "PHOTFLAG", "FLUXCAL", "FLUXCALERR")
+_TYPES = ("SIM_TYPE_INDEX", "SNTYPE", "SIM_TYPE_NAME")
+_Columns = dict[str, NDArray[Any]]
 _CONTEXT = re.compile(r"RA|DEC|(MWEBV|VPEC)(_ERR)?|REDSHIFT_\w+|HOSTGAL\d*_(?!OBJID)\w+")
-_RENAMED = {"dec": "decl", "redshift_helio": "redshift", "redshift_helio_err": "redshift_err"}
+_RENAMED = {"DEC": "decl", "REDSHIFT_HELIO": "redshift", "REDSHIFT_HELIO_ERR": "redshift_err"}
 
 MISSING = (
     (re.compile(r"\w*_MAG(ERR)?_[ugrizY]"), (999.0, 99.0, -9.0, -99.0, -999.0, -9999.0)),
@@ -92,8 +94,7 @@ def read(path: str | Path) -> LightCurves:
     files = [Path(path)] if Path(path).is_file() else _head_files(Path(path))
     if not files:
         raise FormatError(f"{path}: the folder holds no file *_HEAD.FITS or *_HEAD.FITS.gz")
-    pieces = {file: _read_pair(file) for file in files}
-    pieces = {file: piece for file, piece in pieces.items() if len(piece[0])}
+    pieces = {file: pair for file in files if len((pair := _read_pair(file))[0])}
     if not pieces:
         raise FormatError(f"{path}: the {len(files)} HEAD files list no objects")
     with naming(path):
@@ -107,8 +108,7 @@ def read(path: str | Path) -> LightCurves:
 def _head_files(folder: Path) -> list[Path]:
     """Find the HEAD files in a folder or, if it has none, in its folders; a plain file rather than its gzipped copy."""
     for pattern in ("*_HEAD.FITS*", "*/*_HEAD.FITS*"):
-        files = sorted(file for file in folder.glob(pattern) if _HEAD.fullmatch(file.name))
-        if files:
+        if files := sorted(file for file in folder.glob(pattern) if _HEAD.fullmatch(file.name)):
             return [file for file in files if file.suffix != ".gz" or file.with_suffix("") not in files]
     return []
 
@@ -130,26 +130,26 @@ def _distinct(pieces: dict[Path, LightCurves]) -> list[LightCurves]:
 def _read_pair(head_file: Path) -> tuple[LightCurves, NDArray[np.int64]]:
     """Read a HEAD file and its PHOT file; count the saturated rows dropped from each object."""
     phot_file = _phot_file(head_file)
-    head, phot = _read_table(head_file, "HEAD"), _read_table(phot_file, "PHOT")
+    (head, header), (phot, _) = _read_table(head_file, _IN_HEAD), _read_table(phot_file, _IN_PHOT)
     with naming(head_file):
-        object_id = head.text("SNID")
+        object_id = np.char.strip(head["SNID"].astype(np.str_))
         check_distinct(object_id)
         context = _read_context(head)
         check_ranges(context, object_id)
         label = _labels(head, _model(head_file))
-        dereddened = int(head.header.get("MWEBV_APPLYFLAG", "0")) == 1
-        detected_bit = int(head.header.get("PHOTFLAG_DETECT", DETECTED)) or DETECTED
+        dereddened = int(header.get("MWEBV_APPLYFLAG", 0)) == 1
+        detected_bit = int(header.get("PHOTFLAG_DETECT", DETECTED)) or DETECTED
         row, code = _rows(head, phot, object_id)
     with naming(phot_file):
-        flag = phot.integers("PHOTFLAG")[row]
+        flag = phot["PHOTFLAG"].astype(np.int64)[row]
         saturated = (flag & SATURATED) != 0
         row, kept, flag = row[~saturated], code[~saturated], flag[~saturated]
         curves = LightCurves.from_codes(
             kept,
-            phot.numbers("MJD")[row],
-            _bands(phot.rows["BAND"][row]),
-            phot.numbers("FLUXCAL")[row] * to_njy(FLUXCAL),
-            phot.numbers("FLUXCALERR")[row] * to_njy(FLUXCAL),
+            phot["MJD"][row].astype(np.float64),
+            band_index(phot["BAND"][row]),
+            phot["FLUXCAL"][row].astype(np.float64) * to_njy(FLUXCAL),
+            phot["FLUXCALERR"][row].astype(np.float64) * to_njy(FLUXCAL),
             (flag & detected_bit) != 0,
             objects=object_id,
             context=context,
@@ -164,23 +164,41 @@ def _phot_file(head_file: Path) -> Path:
     if match is None:
         raise FormatError(f"{head_file}: the file is not named like *_HEAD.FITS or *_HEAD.FITS.gz")
     for suffix in ("_PHOT.FITS", "_PHOT.FITS.gz"):
-        file = head_file.with_name(match["stem"] + suffix)
-        if file.is_file():
+        if (file := head_file.with_name(match["stem"] + suffix)).is_file():
             return file
     raise FormatError(f"{head_file}: {match['stem']}_PHOT.FITS[.gz] is missing beside it")
 
 
-def _read_table(file: Path, kind: str) -> BinTable:
-    table = read_bintable(file)
-    if missing := [name for name in _NEEDED[kind] if name not in table.columns]:
-        raise FormatError(f"{file}: columns {', '.join(missing)} are missing")
-    return table
+def _read_table(file: Path, needed: tuple[str, ...]) -> tuple[_Columns, Mapping[str, Any]]:
+    """Read the table of a file, as far as it is of use here, and its primary header."""
+    with naming(file):
+        try:
+            with fitsio.FITS(str(file.absolute()), case_sensitive=True) as fits:
+                return _columns(fits[1], needed, file), fits[0].read_header()
+        except OSError as error:
+            hint = "cut short, damaged, no FITS table, or [ ] $ in its path?"
+            raise ValueError(f"cfitsio cannot read it ({hint}): {error}".partition("\n")[0]) from error
 
 
-def _rows(head: BinTable, phot: BinTable, object_id: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _columns(table: Any, needed: tuple[str, ...], file: Path) -> _Columns:
+    """Read the columns that are needed, context or labels, each of shape ``(n_rows,)``."""
+    names = table.get_colnames() if table.get_exttype() == "BINARY_TBL" else []
+    if missing := [name for name in needed if names.count(name) != 1]:
+        raise ValueError(f"columns {', '.join(missing)} are missing or repeated")
+    n_rows, width = table.get_nrows(), table.get_rec_dtype()[0].itemsize
+    if n_rows * width > file.stat().st_size * (1032 if file.suffix == ".gz" else 1):  # deflate never does better
+        raise ValueError(f"NAXIS2 claims {n_rows} rows of {width} bytes, more than the file can hold (cut short?)")
+    rows = table.read(columns=[name for name in names if name in (*needed, *_TYPES) or _CONTEXT.fullmatch(name)])
+    columns = {name: rows[name] for name in rows.dtype.names}
+    if odd := [name for name, column in columns.items() if column.ndim > 1 or column.dtype.kind not in "SUbiuf"]:
+        raise ValueError(f"columns {', '.join(odd)} are not of plain numbers or text")
+    return columns
+
+
+def _rows(head: _Columns, phot: _Columns, object_id: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Follow the pointers of HEAD: the rows of PHOT in use, and the position of each one's object in HEAD."""
-    start, stop, n_obs = head.integers("PTROBS_MIN") - 1, head.integers("PTROBS_MAX"), head.integers("NOBS")
-    n_phot = phot.rows.size
+    start, stop, n_obs = (head[name].astype(np.int64) for name in ("PTROBS_MIN", "PTROBS_MAX", "NOBS"))
+    start, n_phot = start - 1, phot["MJD"].size
     by_start = np.argsort(start, kind="stable")
     shared = np.zeros(start.size, dtype=bool)
     shared[by_start[1:]] = start[by_start[1:]] < stop[by_start[:-1]]
@@ -193,7 +211,7 @@ def _rows(head: BinTable, phot: BinTable, object_id: NDArray[np.str_]) -> tuple[
             raise ValueError(f"{rule} for {wrong.sum()} objects, first {str(object_id[np.argmax(wrong)])!r}")
     code = np.repeat(np.arange(start.size), n_obs)
     row = np.arange(code.size) + np.repeat(start - np.cumsum(n_obs) + n_obs, n_obs)
-    separator = phot.numbers("MJD") == SEPARATOR
+    separator = phot["MJD"].astype(np.float64) == SEPARATOR
     if (inside := np.flatnonzero(separator[row])).size:
         first = str(object_id[code[inside[0]]])
         raise ValueError(f"{inside.size} separator rows lie within light curves, first in object {first!r}")
@@ -203,22 +221,12 @@ def _rows(head: BinTable, phot: BinTable, object_id: NDArray[np.str_]) -> tuple[
     return row, code
 
 
-def _bands(names: NDArray[np.bytes_]) -> NDArray[np.int8]:
-    band = np.full(names.size, -1, dtype=np.int8)
-    for name in (*BANDS, "Y"):
-        padded = name.ljust(names.dtype.itemsize).encode()
-        band[(names == padded) | (names == name.encode())] = BANDS.index(name.lower())
-    return band if (band >= 0).all() else band_index(names.astype(np.str_))  # which says what is wrong
-
-
-def _read_context(head: BinTable) -> dict[str, NDArray[np.float64]]:
+def _read_context(head: _Columns) -> dict[str, NDArray[np.float64]]:
     context = {}
-    for name in head.columns:
-        if _CONTEXT.fullmatch(name) and head.rows[name].dtype.kind != "S":
-            values = head.numbers(name)
+    for name, column in head.items():
+        if _CONTEXT.fullmatch(name) and column.dtype.kind not in "SU":
             codes = next(codes for pattern, codes in MISSING if pattern.fullmatch(name))
-            lower = name.lower()
-            context[_RENAMED.get(lower, lower)] = np.where(np.isin(values, codes), np.nan, values)
+            context[_RENAMED.get(name, name.lower())] = np.where(np.isin(column, codes), np.nan, column)
     return context
 
 
@@ -228,15 +236,14 @@ def _model(head_file: Path) -> str:
     return match["model"] if match else ""
 
 
-def _labels(head: BinTable, model: str) -> NDArray[np.str_]:
+def _labels(head: _Columns, model: str) -> NDArray[np.str_]:
     """Give the label of each object, shape ``(n_objects,)``."""
     if model:
-        return np.full(head.rows.size, model)
-    number = next((name for name in ("SIM_TYPE_INDEX", "SNTYPE") if name in head.columns), None)
-    label = np.full(head.rows.size, "", dtype="U32")
-    if number is not None:
-        label = np.where(head.integers(number) > 0, head.text(number), label)
-    if "SIM_TYPE_NAME" in head.columns:
-        name = head.text("SIM_TYPE_NAME")
+        return np.full(head["SNID"].size, model)
+    label = np.full(head["SNID"].size, "", dtype="U32")
+    if number := next((name for name in _TYPES[:2] if name in head), None):
+        label = np.where(head[number].astype(np.int64) > 0, head[number].astype(np.str_), label)
+    if "SIM_TYPE_NAME" in head:
+        name = np.char.strip(head["SIM_TYPE_NAME"].astype(np.str_))
         label = np.where(np.isin(name, ("", "NULL", "UNKNOWN")), label, name)
     return label

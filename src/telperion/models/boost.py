@@ -19,7 +19,6 @@ from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import Progress
 
 from telperion.encode.statistics import FAMILIES, statistics
@@ -99,6 +98,9 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a number above 0 and up to 1")
         if not 0 <= self.balance <= 1 or self.l2 < 0:
             raise ValueError("balance must lie between 0 and 1, l2 must not be negative")
+
+
+PRESETS = {"telperion": Config()}
 
 
 class Boost:
@@ -202,8 +204,8 @@ def fit(
     config: Config,
     *,
     folder: Path,
-    progress: bool,
-    seed: int,
+    progress: Progress | None = None,
+    seed: int = 0,
 ) -> Boost:
     """Fit the boosters; a finished one is kept in `folder` and not fitted again after a kill.
 
@@ -218,8 +220,8 @@ def fit(
     config : Config
     folder : path
         For finished boosters.
-    progress : bool
-        Whether a bar is shown.
+    progress : rich.progress.Progress, optional
+        Shows trees done and time left.
     seed : int
 
     Raises
@@ -233,16 +235,19 @@ def fit(
     mix = np.where(counts > 0, np.maximum(counts, 1.0) ** (1 - config.balance), 0.0)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    bar = Progress(console=Console(stderr=True), disable=not progress)
-    with bar:
-        task = bar.add_task("boosted trees", total=config.boosters * config.rounds)
-        boosters = []
-        for number in range(config.boosters):
-            finished = folder / f"booster-{number}.txt.gz"
-            if not finished.is_file():
-                rng = np.random.default_rng([seed, number])
-                _write(finished, _boost(known, leaf, counts, config, rng, lambda _: bar.advance(task)))
-            boosters.append(_read(finished))
+    task = progress.add_task("boosted trees", total=config.boosters * config.rounds) if progress else None
+
+    def tick(_: Any) -> None:
+        if progress and task is not None:
+            progress.advance(task)
+
+    boosters = []
+    for number in range(config.boosters):
+        finished = folder / f"booster-{number}.txt.gz"
+        if not finished.is_file():
+            rng = np.random.default_rng([seed, number])
+            _write(finished, _boost(known, leaf, counts, config, rng, tick))
+        boosters.append(_read(finished))
     return Boost(tree, config, feature_names(config), mix, boosters)
 
 

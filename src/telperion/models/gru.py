@@ -55,6 +55,8 @@ class GruConfig:
         Shares of the objects of an epoch that keep all context, lose the spectroscopic redshift, lose everything.
     group_dropout : float
         Chance of each group of context to be lost beyond that.
+    resampled : float
+        Augmentation: share of an epoch's objects that are farther, noisier copies (`telperion.encode.resample`).
     noise, row_dropout : float
         Augmentation: noise added, in standard errors; up to which share of an object's rows is left out.
     epochs, patience : int
@@ -87,6 +89,7 @@ class GruConfig:
     phases: int = 1
     context_mix: tuple[float, float, float] = (0.4, 0.3, 0.3)
     group_dropout: float = 0.1
+    resampled: float = 0.5
     noise: float = 0.3
     row_dropout: float = 0.3
     epochs: int = 100
@@ -122,7 +125,8 @@ _CHOICES = {
 }
 _RANGES = {
     "hidden": (1, 4096), "layers": (1, 8), "head": (1, 4096), "dropout": (0, 0.95), "alpha": (0, 10), "balance": (0, 2),
-    "phases": (0, 1000), "group_dropout": (0, 1), "noise": (0, 10), "row_dropout": (0, 0.95), "epochs": (1, 100_000),
+    "phases": (0, 1000), "group_dropout": (0, 1), "resampled": (0, 1), "noise": (0, 10), "row_dropout": (0, 0.95),
+    "epochs": (1, 100_000),
     "patience": (1, 100_000), "batch_size": (1, 1_000_000), "learning_rate": (1e-9, 1), "weight_decay": (0, 10),
     "clip": (1e-9, float("inf")), "average": (0, 0.99999),
 }  # fmt: skip
@@ -131,10 +135,12 @@ TELPERION = GruConfig()
 
 ORACLE = GruConfig(
     preset="oracle", view="full", hidden=100, layers=2, dropout=0.0, loss="whxe", alpha=0.5, balance=1.0, phases=0,
-    context_mix=(1, 0, 0), group_dropout=0.0, noise=0.0, row_dropout=0.0, epochs=1000, patience=1000, batch_size=1024,
-    learning_rate=2e-4, weight_decay=0.0, schedule="exponential", clip=float("inf"), average=0.0,
+    context_mix=(1, 0, 0), group_dropout=0.0, resampled=0.0, noise=0.0, row_dropout=0.0, epochs=1000, patience=1000,
+    batch_size=1024, learning_rate=2e-4, weight_decay=0.0, schedule="exponential", clip=float("inf"), average=0.0,
 )  # fmt: skip
 """The recipe of Shah et al. (2025), Table 4."""
+
+PRESETS = {"telperion": TELPERION, "oracle": ORACLE}
 
 
 @dataclass(frozen=True)

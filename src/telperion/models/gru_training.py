@@ -20,6 +20,7 @@ from rich.progress import Progress
 from torch import Tensor
 
 from telperion.encode import context
+from telperion.encode.resample import resample
 from telperion.encode.truncate import draw_days, draw_shares, keep_share, perturb
 from telperion.encode.view import view
 from telperion.lightcurves import LightCurves
@@ -148,12 +149,12 @@ class Trainer:
     def training_batches(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Cut every object anew and give batches of similar length in random order."""
         config = self.config
-        curves = perturb(self.train, rng, noise=config.noise, row_dropout=config.row_dropout)
+        curves, static = self._resample(rng)
+        curves = perturb(curves, rng, noise=config.noise, row_dropout=config.row_dropout)
         if config.phases:
             cut, places = draw_days(curves, rng, config.view, config.phases)
         else:
             cut, places = draw_shares(view(curves, np.inf, config.view), rng)
-        static = self.static
         if config.preset == "telperion":
             shares = np.array(config.context_mix) / sum(config.context_mix)
             lost = _LOST_GROUPS[rng.choice(3, len(cut), p=shares)]
@@ -164,6 +165,17 @@ class Trainer:
         for batch in rng.permutation(n_batches):
             chosen = order[batch * config.batch_size : (batch + 1) * config.batch_size]
             yield self._encode(cut[chosen], static[chosen], places[chosen], self.labels[chosen])
+
+    def _resample(self, rng: np.random.Generator) -> tuple[LightCurves, NDArray[np.float32]]:
+        """Put copies in the place of some objects; give all objects with their static features."""
+        copied = rng.random(len(self.train)) < self.config.resampled
+        if not copied.any():
+            return self.train, self.static
+        copies = resample(self.train[copied], rng)
+        static = self.static.copy()
+        static[copied] = self.encoder.static(copies)
+        both = LightCurves.concatenate([self.train[~copied], copies])
+        return both[np.argsort(np.argsort(copied, kind="stable"))], static
 
     def _encode(
         self, cut: LightCurves, static: NDArray[np.float32], places: NDArray[np.int64], labels: NDArray[np.int64]

@@ -1,0 +1,62 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tomli_w
+
+from telperion.cli import main
+from telperion.formats import parquet
+from telperion.simulate.drawn import draw
+
+RUN = {
+    "name": "small", "tree": "plasticc", "days": [2.0, 64.0], "contexts": ["specz"], "folds": 2,
+    "model": {"kind": "boost", "rounds": 3, "random_days": 0, "days": [8.0], "min_rows": 2},
+}  # fmt: skip
+
+
+@pytest.fixture
+def data(tmp_path):
+    parquet.write(draw(n_per_class=6, seed=5), tmp_path / "sky.parquet")
+    return tmp_path / "sky.parquet"
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "run.toml").write_text(tomli_w.dumps(RUN))
+    return tmp_path / "run.toml"
+
+
+def test_a_trained_classifier_classifies_and_is_evaluated(data, run, tmp_path, capsys):
+    model = tmp_path / "classifier"
+    assert main(["train", str(run), str(data), "-o", str(model)]) == 0
+    out = tmp_path / "out.parquet"
+    assert main(["classify", str(data), "-m", str(model), "-o", str(out), "--days", "2", "8"]) == 0
+    table = pq.read_table(out)
+    assert sorted(set(table["days"].to_pylist())) == [2, 8]
+    assert np.allclose(table["Alert"], 1, atol=1e-5)
+    assert main(["evaluate", str(model), str(data), "--days", "8", "--context", "none"]) == 0
+    assert "macro" in capsys.readouterr().out
+
+
+def test_a_cross_validation_leaves_a_report(data, run, tmp_path, capsys):
+    assert main(["crossvalidate", str(run), str(data), "-o", str(tmp_path / "cv")]) == 0
+    assert (tmp_path / "cv" / "report" / "scores.json").is_file()
+    assert "leaves" in capsys.readouterr().out
+
+
+def test_a_tree_is_drawn(capsys):
+    assert main(["tree", "plasticc"]) == 0
+    assert "└── AGN" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tree", "oak"],
+        ["classify", "nowhere", "-m", "plasticc", "-o", "x.parquet"],
+        ["train", "nowhere.toml", "nowhere", "-o", "x"],
+        ["evaluate", "no-such-model", "nowhere"],
+    ],
+)
+def test_a_mistake_ends_with_one_line_and_status_two(arguments, capsys):
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith(f"telperion {arguments[0]}:")

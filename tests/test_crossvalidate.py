@@ -1,0 +1,93 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from sklearn.model_selection import StratifiedKFold
+
+from telperion.crossvalidate import cells, crossvalidate, folds
+from telperion.simulate.drawn import draw
+from telperion.taxonomy import Taxonomy
+from telperion.train import Run
+
+SMALL = {
+    "name": "small",
+    "tree": "plasticc",
+    "days": [2.0, 64.0],
+    "contexts": ["specz", "none"],
+    "folds": 2,
+    "model": {"kind": "boost", "rounds": 3, "random_days": 0, "days": [8.0], "min_rows": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def curves():
+    return draw(n_per_class=6, seed=5)
+
+
+@pytest.fixture(scope="module")
+def done(curves, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cv")
+    return Run.from_dict(SMALL), folder, crossvalidate(Run.from_dict(SMALL), curves, folder=folder)
+
+
+def test_folds_are_those_of_sklearn_on_ids_sorted_as_text(curves):
+    tree = Taxonomy.load("plasticc")
+    found = folds(curves, tree, 3, seed=4)
+    ids = np.sort(curves.object_id)
+    label = dict(zip(curves.object_id, curves.label, strict=True))
+    parts = StratifiedKFold(3, shuffle=True, random_state=4).split(ids, tree.labels([label[i] for i in ids]))
+    for fold, (_, scored) in enumerate(parts):
+        assert set(curves.object_id[found == fold]) == set(ids[scored])
+
+
+def test_folds_do_not_depend_on_the_order_of_the_objects(curves, rng):
+    tree = Taxonomy.load("plasticc")
+    order = rng.permutation(len(curves))
+    assert np.array_equal(folds(curves[order], tree, 3, 0), folds(curves, tree, 3, 0)[order])
+
+
+def test_a_class_smaller_than_the_folds_is_refused(curves):
+    with pytest.raises(ValueError, match="14 classes have fewer objects than 7 folds"):
+        folds(curves, Taxonomy.load("plasticc"), 7, 0)
+
+
+def test_every_object_is_scored_once_by_a_model_that_did_not_see_it(curves, done):
+    run, folder, _ = done
+    scored = []
+    for cell in cells(run):
+        table = pq.read_table(folder / cell.folder / "predictions.parquet")
+        assert table.num_rows == 4 * len(set(table["object_id"].to_pylist()))
+        scored += sorted(set(table["object_id"].to_pylist()))
+    assert sorted(scored) == sorted(curves.object_id)
+
+
+def test_each_context_gets_an_evaluation_over_all_objects(curves, done):
+    _, _, results = done
+    assert [result.context for result in results] == ["specz", "none"]
+    for result in results:
+        assert result.days == (2.0, 64.0)
+        assert result.phases[2.0]["leaves"].n_objects == len(curves)
+
+
+def test_what_is_finished_is_not_done_again(curves, done):
+    run, folder, results = done
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("predictions.parquet")}
+    again = crossvalidate(run, curves, folder=folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("predictions.parquet")} == stamps
+    assert [result.to_dict() for result in again] == [result.to_dict() for result in results]
+
+
+def test_two_jobs_give_what_one_gives(curves, done, tmp_path):
+    run, _, results = done
+    together = crossvalidate(run, curves, folder=tmp_path, jobs=2)
+    assert [result.to_dict() for result in together] == [result.to_dict() for result in results]
+
+
+def test_the_folder_of_another_run_is_refused(curves, done):
+    _, folder, _ = done
+    with pytest.raises(ValueError, match="holds another run"):
+        crossvalidate(Run.from_dict(SMALL | {"name": "other"}), curves, folder=folder)
+
+
+def test_separate_contexts_get_a_model_each():
+    run = Run.from_dict(SMALL | {"separate": True})
+    assert [cell.folder for cell in cells(run)][:2] == ["alert/seed0/fold0-specz", "alert/seed0/fold0-none"]

@@ -1,0 +1,92 @@
+import dataclasses
+import tomllib
+
+import numpy as np
+import pytest
+import tomli_w
+
+from telperion.classifier import Classifier
+from telperion.lightcurves import RepairWarning
+from telperion.simulate.drawn import draw
+from telperion.taxonomy import Taxonomy
+from telperion.train import POWERS, Run, choose_power, labelled, split, train
+
+SMALL = {"name": "small", "tree": "plasticc", "model": {"kind": "gru", "epochs": 2, "hidden": 8, "head": 8}}
+
+
+@pytest.fixture(scope="module")
+def curves():
+    return draw(n_per_class=8, seed=5)
+
+
+def test_a_run_survives_its_own_toml():
+    run = Run.from_dict(SMALL)
+    again = Run.from_dict(tomllib.loads(tomli_w.dumps(run.to_dict())))
+    assert again.to_dict() == run.to_dict()
+    assert again.config() == run.config()
+
+
+def test_a_preset_is_the_base_of_what_a_run_changes():
+    run = Run.from_dict(SMALL | {"model": {"kind": "gru", "preset": "oracle", "batch_size": 64}})
+    assert (run.config().preset, run.config().batch_size, run.config().learning_rate) == ("oracle", 64, 2e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vews": ["full"]}, "has no setting 'vews', perhaps 'views'"),
+        ({"model": {"kind": "gru", "epoch": 3}}, "has no setting 'epoch', perhaps 'epochs'"),
+        ({"model": {"kind": "gru", "epochs": "many"}}, "epochs is 'many', expected <class 'int'>"),
+        ({"model": {"kind": "gru", "preset": "orakel"}}, "no preset 'orakel'"),
+        ({"model": {"kind": "forest"}}, "must be one of boost, gru, stack"),
+        ({"views": ["half"]}, "views is \\['half'\\]"),
+        ({"validation": 0.9}, "expected 0 < validation < 0.5"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(change, message):
+    with pytest.raises(ValueError, match=message):
+        Run.from_dict(SMALL | change).config()
+
+
+def test_a_missing_setting_is_named():
+    with pytest.raises(ValueError, match="lacks the setting 'tree'"):
+        Run.from_dict({"name": "x", "model": {"kind": "boost"}})
+
+
+def test_objects_without_a_label_are_left_out_with_a_notice(curves):
+    tree = Taxonomy.load("plasticc")
+    label = curves.label.copy()
+    label[3] = ""
+    with pytest.warns(RepairWarning, match="1 objects without a label"):
+        assert len(labelled(curves.with_label(label), tree)) == len(curves) - 1
+    with pytest.raises(ValueError, match="no object has a label"):
+        labelled(curves.with_label(np.full(len(curves), "")), tree)
+
+
+def test_the_split_keeps_class_shares_and_depends_on_names_and_seed_only(curves, rng):
+    tree = Taxonomy.load("plasticc")
+    taught, held = split(curves, tree, 0.25, seed=1)
+    assert not set(taught.object_id) & set(held.object_id)
+    assert np.bincount(tree.labels(held.label))[tree.leaves].tolist() == [2] * 14
+    shuffled = curves[rng.permutation(len(curves))]
+    assert set(split(shuffled, tree, 0.25, seed=1)[1].object_id) == set(held.object_id)
+    assert set(split(curves, tree, 0.25, seed=2)[1].object_id) != set(held.object_id)
+
+
+def test_training_is_reproducible_from_its_seed(curves, tmp_path):
+    run = Run.from_dict(SMALL)
+    first, second, other = (train(run, curves, folder=tmp_path / str(i), seed=max(i - 1, 0)) for i in range(3))
+    assert np.array_equal(first.predict(curves, days=8), second.predict(curves, days=8))
+    assert not np.array_equal(first.predict(curves, days=8), other.predict(curves, days=8))
+
+
+def test_the_power_is_one_of_those_on_offer(classifiers, curves):
+    model = classifiers["boost"].model
+    assert choose_power(model, curves, "alert", ("specz", "none"), (2.0,)) in POWERS
+
+
+def test_a_trained_classifier_remembers_its_run(classifier):
+    assert classifier.run["seeds"] == [0]
+    assert Run.from_dict(classifier.run).to_dict() == dict(classifier.run)
+    assert isinstance(classifier, Classifier)
+    assert dataclasses.is_dataclass(classifier)
