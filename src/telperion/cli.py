@@ -65,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     cross.add_argument("data", type=Path)
     cross.add_argument("-o", "--output", type=Path, required=True, help="folder of folds, scores and figures")
     cross.add_argument("-j", "--jobs", type=int, default=1, help="folds trained at the same time")
+    cross.add_argument("--view", choices=get_args(View), help="this view only, of those that the run has")
+    cross.add_argument("--seeds", nargs="+", type=int, help="these seeds in place of the run's")
     cross.set_defaults(command=_crossvalidate)
 
     evaluate = add("evaluate", help="score a classifier on labelled light curves")
@@ -111,6 +113,8 @@ def _crossvalidate(arguments: argparse.Namespace) -> None:
     from telperion.train import Run
 
     run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
+    views = (arguments.view,) if arguments.view else run.views
+    run = replace(run, views=views, seeds=tuple(arguments.seeds or run.seeds))
     with progress_bar() as bar:
         results = crossvalidate(run, light_curves, folder=arguments.output, jobs=arguments.jobs, progress=bar)
     _report([(run.name, result) for result in results], arguments, arguments.output / "report")

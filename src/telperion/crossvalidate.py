@@ -213,6 +213,7 @@ def _claim(folder: Path, run: Run, light_curves: LightCurves) -> None:
     """Write down whose folder this is, or refuse one that is another run's."""
     ids = "\n".join(np.sort(light_curves.object_id)).encode()
     document: dict[str, Any] = run.to_dict() | {"objects": hashlib.sha256(ids).hexdigest()}
+    del document["views"], document["seeds"]  # those have folders of their own: more may come in later sittings
     text = tomli_w.dumps(document)
     claim = folder / "run.toml"
     if claim.is_file() and claim.read_text(encoding="utf-8") != text:

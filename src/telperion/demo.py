@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -48,28 +47,25 @@ def _table(classifier: Classifier, light_curves: LightCurves, title: str, headin
     table = Table(title=title, title_justify="left")
     for name in ("object", heading, *(f"{day:g} d after detection" for day in DAYS)):
         table.add_column(name, no_wrap=True)
-    tree, label = classifier.tree, light_curves.label
-    true = np.array([tree.index(name) if name in tree else -1 for name in label])
-    cells = []
+    tree = classifier.tree
+    true = [tree.index(name) if name in tree else -1 for name in light_curves.label]
+    rows: list[list[Text | str]] = [
+        [name, tree.nodes[node] if node >= 0 else label]
+        for name, label, node in zip(light_curves.object_id, light_curves.label, true, strict=True)
+    ]
     for day in DAYS:
         probabilities = classifier.predict(light_curves, days=day)
-        leaf = classifier.decide(probabilities)
-        above = tree.parent[leaf]
-        rows = np.arange(len(leaf))
-        cells.append([
-            _cell(tree.nodes[a], pa, tree.nodes[k], pk, right)
-            for a, pa, k, pk, right in zip(
-                above, probabilities[rows, above], leaf, probabilities[rows, leaf], leaf == true, strict=True
-            )
-        ])  # fmt: skip
-    for i, row in enumerate(zip(*cells, strict=True)):
-        table.add_row(light_curves.object_id[i], tree.nodes[true[i]] if true[i] >= 0 else label[i], *row)
+        for row, said, leaf, node in zip(rows, probabilities, classifier.decide(probabilities), true, strict=True):
+            above = tree.parent[leaf]
+            text = Text(f"{tree.nodes[above]} {said[above]:.2f} > ")
+            row.append(text.append(f"{tree.nodes[leaf]} {said[leaf]:.2f}", _style(said[leaf], leaf == node)))
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def _cell(above: str, p_above: float, leaf: str, p_leaf: float, right: bool) -> Text:
-    text = Text(f"{above} {p_above:.2f} > ")
-    return text.append(f"{leaf} {p_leaf:.2f}", " ".join(["bold"] * (p_leaf > 0.9) + ["green"] * right))
+def _style(probability: float, right: bool) -> str:
+    return f"{'bold ' if probability > 0.9 else ''}{'green' if right else 'default'}"
 
 
 def _show_card(classifier: Classifier, console: Console) -> None:

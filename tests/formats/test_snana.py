@@ -283,6 +283,11 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path, share):
         snana.read(write_phot(tmp_path, packed[: int(share * len(packed))]))
 
 
+def test_a_path_with_the_signs_of_cfitsio_is_refused_with_a_hint(tmp_path):
+    with pytest.raises(FormatError, match=r"A_HEAD.FITS: .*\[ \] \$ in its path\?"):
+        snana.read(make_pair(tmp_path / "models[1]"))
+
+
 def test_a_claim_of_more_rows_than_the_file_can_hold_is_refused_before_memory_is_asked_for(tmp_path):
     claim = long_phot(tmp_path).replace(b"NAXIS2  =                  500", b"NAXIS2  =      999999999999999")
     (tmp_path / "A_PHOT.FITS").write_bytes(claim)
@@ -306,7 +311,7 @@ CHANGES = {
     "lists": (b"TFORM4  = 'E       '", b"TFORM4  = '2I      '", "columns FLUXCAL are not of plain numbers"),
     "complex numbers": (b"TFORM1  = 'D       '", b"TFORM1  = 'C       '", "columns MJD are not of plain numbers"),
     "text for numbers": (b"TFORM1  = 'D       '", b"TFORM1  = '8A      '", ""),
-    "lists of any length": (b"TFORM1  = 'D       '", b"TFORM1  = '1PE(3)  '", ""),
+    "lists of any length": (b"TFORM1  = 'D       '", b"TFORM1  = '1PE(3)  '", "columns MJD are not of plain"),
     "a row width that does not add up": (b"NAXIS1  =                   22", b"NAXIS1  =                   29", ""),
     "fewer than no rows": (b"NAXIS2  =                  500", b"NAXIS2  =                   -5", ""),
     "two columns of one name": (b"'BAND    '", b"'MJD     '", "columns MJD, BAND are missing or repeated"),

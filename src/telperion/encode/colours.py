@@ -32,7 +32,11 @@ def colours(rows: Observations) -> dict[str, NDArray]:
     }
     out: dict[str, NDArray] = {}
     for name, mask in windows.items():
-        out |= _colours(name, *_weighted_flux(rows, mask))
+        flux, error = _weighted_flux(rows, mask)
+        out |= _colours(name, flux, error)
+        if name == "first":
+            out |= {f"mag_{BANDS[b]}_first": magnitude(flux[:, b], error[:, b]) for b in range(N_BANDS)}
+            out |= {f"snr_{BANDS[b]}_first": flux[:, b] / error[:, b] for b in range(N_BANDS)}
     out |= _colours("max", *_brightest(rows))
     for blue, red in PAIRS[1:6]:
         pair = f"{BANDS[blue]}_{BANDS[red]}"

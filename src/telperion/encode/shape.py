@@ -17,6 +17,9 @@ PHASES = np.array([-20.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 6
 """Days from the peak at which fluxes and colours are read."""
 
 COLOUR_PHASES = (-10.0, 0.0, 10.0, 20.0, 30.0, 45.0)
+RECENT = (2.0, 5.0, 15.0)
+"""Days before the last row against which it is compared."""
+
 LEVELS = (0.75, 0.5, 0.25, 0.1)
 REST_WAVELENGTH = np.array([0.36, 0.44, 0.55, 0.65, 0.80])
 REST_NAMES = ("U", "B", "V", "R", "I")
@@ -57,6 +60,7 @@ def shape(rows: Observations) -> dict[str, NDArray]:
         out |= _widths(BANDS[index], time, flux[:, :, index], band_peak)
     moments = peak[:, None] + PHASES
     out |= _profile(BANDS, _observed(rows, moments, process.predict(moments, wavelengths)))
+    out |= _recent(rows, wavelengths)
     return out
 
 
@@ -88,6 +92,25 @@ def rest_shape(rows: Observations) -> dict[str, NDArray]:
         modulus = distance_modulus(np.where(known, z, np.nan)) - 2.5 * np.log10(stretch[:, 0])
         found |= {f"absolute_{band}": found.pop(f"peak_mag_{band}") - modulus for band in REST_NAMES}
         out |= {f"{key}_{name}": values for key, values in found.items()}
+    return out
+
+
+def _recent(rows: Observations, wavelengths: NDArray) -> dict[str, NDArray]:
+    """Colours at the first detection and at the last row, and the change of brightness up to now."""
+    last = take(rows.days, rows.by_object.last())
+    time = np.stack([np.zeros_like(last), last, *(last - days for days in RECENT)], axis=1)
+    flux = _observed(rows, time, rows.process.predict(time, wavelengths))
+    floor = FLOOR * rows.process.amplitude[:, None, None]
+    mag = np.where(np.isnan(flux), np.nan, -2.5 * np.log10(np.maximum(flux, np.maximum(floor, 1.0))))
+    out = {}
+    for step, name in ((0, "at_first"), (1, "now")):
+        for blue in range(5):
+            out[f"{BANDS[blue]}_{BANDS[blue + 1]}_{name}"] = mag[:, step, blue] - mag[:, step, blue + 1]
+    for step, days in enumerate(RECENT):
+        for band in range(1, 5):
+            out[f"change_{days:.0f}_{BANDS[band]}"] = mag[:, 1, band] - mag[:, 2 + step, band]
+    for band in range(1, 5):
+        out[f"change_all_{BANDS[band]}"] = mag[:, 1, band] - mag[:, 0, band]
     return out
 
 

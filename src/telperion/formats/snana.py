@@ -173,7 +173,7 @@ def _read_table(file: Path, needed: tuple[str, ...]) -> tuple[_Columns, Mapping[
     """Read the table of a file, as far as it is of use here, and its primary header."""
     with naming(file):
         try:
-            with fitsio.FITS(str(file.absolute()), case_sensitive=True) as fits:
+            with fitsio.FITS(str(file.absolute()), case_sensitive=True, vstorage="object") as fits:
                 return _columns(fits[1], needed, file), fits[0].read_header()
         except OSError as error:
             hint = "cut short, damaged, no FITS table, or [ ] $ in its path?"
@@ -185,14 +185,14 @@ def _columns(table: Any, needed: tuple[str, ...], file: Path) -> _Columns:
     names = table.get_colnames() if table.get_exttype() == "BINARY_TBL" else []
     if missing := [name for name in needed if names.count(name) != 1]:
         raise ValueError(f"columns {', '.join(missing)} are missing or repeated")
-    n_rows, width = table.get_nrows(), table.get_rec_dtype()[0].itemsize
-    if n_rows * width > file.stat().st_size * (1032 if file.suffix == ".gz" else 1):  # deflate never does better
-        raise ValueError(f"NAXIS2 claims {n_rows} rows of {width} bytes, more than the file can hold (cut short?)")
-    rows = table.read(columns=[name for name in names if name in (*needed, *_TYPES) or _CONTEXT.fullmatch(name)])
-    columns = {name: rows[name] for name in rows.dtype.names}
-    if odd := [name for name, column in columns.items() if column.ndim > 1 or column.dtype.kind not in "SUbiuf"]:
+    wanted = [name for name in names if name in (*needed, *_TYPES) or _CONTEXT.fullmatch(name)]
+    n_rows, row = table.get_nrows(), table.get_rec_dtype()[0]
+    if odd := [name for name in wanted if row[name].shape or row[name].kind not in "SUbiuf"]:
         raise ValueError(f"columns {', '.join(odd)} are not of plain numbers or text")
-    return columns
+    if n_rows * row.itemsize > file.stat().st_size * (1032 if file.suffix == ".gz" else 1):  # deflate's best
+        raise ValueError(f"NAXIS2 claims {n_rows} rows of {row.itemsize} bytes, too many for the file (cut short?)")
+    rows = table.read(columns=wanted)
+    return {name: rows[name] for name in wanted}
 
 
 def _rows(head: _Columns, phot: _Columns, object_id: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
