@@ -1,6 +1,11 @@
 """What every test may ask for."""
 
 import os
+
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # before torch is imported: threads that wait for each other slow small networks down
+)
+
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +16,8 @@ from telperion.lightcurves import LightCurves
 from telperion.simulate.drawn import draw
 
 RUNS = {
-    "boost": {"kind": "boost", "rounds": 12, "random_days": 1, "days": [2.0, 8.0, 64.0], "min_rows": 3},
+    "boost": {"kind": "boost", "rounds": 12, "truncations": 3.0, "boosters": 2, "min_rows": 3},
+    "oracle": {"kind": "gru", "preset": "oracle", "epochs": 2, "hidden": 16, "batch_size": 32, "learning_rate": 2e-3},
     "gru": {"kind": "gru", "epochs": 3, "hidden": 16, "head": 16, "phases": 2, "batch_size": 32},
 }
 RUNS["stack"] = {"kind": "stack", "members": [RUNS["boost"], RUNS["gru"]]}

@@ -9,7 +9,7 @@ from telperion.simulate.drawn import draw
 
 RUN = {
     "name": "small", "tree": "plasticc", "days": [2.0, 64.0], "contexts": ["specz"], "folds": 2,
-    "model": {"kind": "boost", "rounds": 3, "random_days": 0, "days": [8.0], "min_rows": 2},
+    "model": {"kind": "boost", "rounds": 3, "truncations": 1.0, "boosters": 1, "min_rows": 2},
 }  # fmt: skip
 
 

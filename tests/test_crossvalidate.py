@@ -14,7 +14,7 @@ SMALL = {
     "days": [2.0, 64.0],
     "contexts": ["specz", "none"],
     "folds": 2,
-    "model": {"kind": "boost", "rounds": 3, "random_days": 0, "days": [8.0], "min_rows": 2},
+    "model": {"kind": "boost", "rounds": 3, "truncations": 1.0, "boosters": 1, "min_rows": 2},
 }
 
 

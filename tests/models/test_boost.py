@@ -16,7 +16,9 @@ from telperion.models import boost
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
 
-SMALL = boost.Config(days=(2.0, 64.0), random_days=1, rounds=8, leaves=4, min_rows=3, row_fraction=0.8)
+SMALL = boost.Config(
+    truncations=3, resampled=0.5, boosters=1, rounds=8, leaves=4, min_rows=3, row_fraction=0.8, feature_fraction=0.3
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,15 +106,15 @@ def test_a_half_known_object_is_left_out_with_a_notice(curves, tree, tmp_path):
         boost.fit(curves.with_label(label), curves[:1], tree, config, folder=tmp_path, progress=False, seed=0)
 
 
-def test_every_training_object_counts_at_every_phase_with_every_context(curves):
-    config = replace(SMALL, days=(64.0, 128.0, 256.0), random_days=0, families=("host",))
-    table, owner = boost.examples(curves, config, np.random.default_rng(0))
-    assert np.bincount(owner).max() == 3
-    specz = boost.feature_names(config).index("host.z_specz")
-    hosted = np.isfinite(curves.context["hostgal_specz"])
-    share = [np.isfinite(table[owner == i, specz]).sum() for i in np.flatnonzero(hosted)]
-    assert set(share) <= {0, 1}
-    assert np.mean(share) > 0.9
+def test_every_training_object_enters_with_every_context_and_rare_ones_more_often(curves, tree):
+    config = replace(SMALL, truncations=12, families=("host",))
+    leaf = np.searchsorted(tree.leaves, tree.labels(curves.label))
+    few = np.concatenate([np.flatnonzero(leaf == 0)[:2], np.flatnonzero(leaf == 1)])
+    table, owner = boost.examples(curves[few], leaf[few], config, np.random.default_rng(0))
+    entries = np.bincount(owner, minlength=len(few))
+    assert entries[:2].mean() == pytest.approx(2 * entries[2:].mean(), rel=0.1)
+    z = table[:, boost.feature_names(config).index("host.z_specz")]
+    assert 0.2 < np.isfinite(z).mean() < 0.5
 
 
 @pytest.mark.parametrize(
@@ -120,9 +122,10 @@ def test_every_training_object_counts_at_every_phase_with_every_context(curves):
     [
         ({"view": "half"}, "view is 'half'"),
         ({"families": ("colors",)}, "families are unknown: colors"),
-        ({"days": (), "random_days": 0}, "one truncation"),
+        ({"truncations": 0.0}, "one truncation"),
         ({"learning_rate": 0.0}, "learning_rate is 0"),
-        ({"balance": 2.0}, "balance must lie"),
+        ({"balance": 2.0}, "balance is 2.0"),
+        ({"dimming": -1.0}, "must not be negative"),
         ({"leaves": 1}, "leaves at least 2"),
     ],
 )

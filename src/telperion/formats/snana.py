@@ -1,13 +1,13 @@
 """SNANA FITS, as in ELAsTiCC and ELAsTiCC2: pairs of HEAD and PHOT files, gzipped or not."""
 
+import gzip
+import io
 import re
 import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import fitsio
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +28,8 @@ _MODEL = re.compile(r"ELASTICC2?_(TRAIN|TEST)_\d+(_\d+percent)?_(?P<model>.+)")
 _IN_HEAD = ("SNID", "NOBS", "PTROBS_MIN", "PTROBS_MAX")
 _IN_PHOT = ("MJD", "BAND", "PHOTFLAG", "FLUXCAL", "FLUXCALERR")
 _TYPES = ("SIM_TYPE_INDEX", "SNTYPE", "SIM_TYPE_NAME")
+_PLAIN = re.compile(r"\S+ 1?[BIJKED]|(?!NOBS|PTROBS|MJD|PHOT|FLUX)\S+ \d*A")  # name and TFORM of a column
+_LARGEST = 4 * 2**30  # bytes of a gzipped file once unpacked
 _Columns = dict[str, NDArray[Any]]
 _CONTEXT = re.compile(r"RA|DEC|(MWEBV|VPEC)(_ERR)?|REDSHIFT_\w+|HOSTGAL\d*_(?!OBJID)\w+")
 _RENAMED = {"DEC": "decl", "REDSHIFT_HELIO": "redshift", "REDSHIFT_HELIO_ERR": "redshift_err"}
@@ -130,15 +132,13 @@ def _distinct(pieces: dict[Path, LightCurves]) -> list[LightCurves]:
 def _read_pair(head_file: Path) -> tuple[LightCurves, NDArray[np.int64]]:
     """Read a HEAD file and its PHOT file; count the saturated rows dropped from each object."""
     phot_file = _phot_file(head_file)
-    (head, header), (phot, _) = _read_table(head_file, _IN_HEAD), _read_table(phot_file, _IN_PHOT)
+    (head, flags), (phot, _) = _read_table(head_file, _IN_HEAD), _read_table(phot_file, _IN_PHOT)
     with naming(head_file):
         object_id = np.char.strip(head["SNID"].astype(np.str_))
         check_distinct(object_id)
         context = _read_context(head)
         check_ranges(context, object_id)
         label = _labels(head, _model(head_file))
-        dereddened = int(header.get("MWEBV_APPLYFLAG", 0)) == 1
-        detected_bit = int(header.get("PHOTFLAG_DETECT", DETECTED)) or DETECTED
         row, code = _rows(head, phot, object_id)
     with naming(phot_file):
         flag = phot["PHOTFLAG"].astype(np.int64)[row]
@@ -150,11 +150,11 @@ def _read_pair(head_file: Path) -> tuple[LightCurves, NDArray[np.int64]]:
             band_index(phot["BAND"][row]),
             phot["FLUXCAL"][row].astype(np.float64) * to_njy(FLUXCAL),
             phot["FLUXCALERR"][row].astype(np.float64) * to_njy(FLUXCAL),
-            (flag & detected_bit) != 0,
+            (flag & (flags["PHOTFLAG_DETECT"] or DETECTED)) != 0,
             objects=object_id,
             context=context,
             label=label,
-            dereddened=dereddened,
+            dereddened=flags["MWEBV_APPLYFLAG"] == 1,
         )
     return curves, np.bincount(code[saturated], minlength=object_id.size)
 
@@ -169,30 +169,43 @@ def _phot_file(head_file: Path) -> Path:
     raise FormatError(f"{head_file}: {match['stem']}_PHOT.FITS[.gz] is missing beside it")
 
 
-def _read_table(file: Path, needed: tuple[str, ...]) -> tuple[_Columns, Mapping[str, Any]]:
-    """Read the table of a file, as far as it is of use here, and its primary header."""
-    with naming(file):
+def _read_table(file: Path, needed: tuple[str, ...]) -> tuple[_Columns, dict[str, np.int32]]:
+    """Read the table of a file, as far as it is of use here, and two flags of its primary header (0 if absent)."""
+    from astropy.io import fits  # not above: `import telperion` would take a fifth of a second longer
+
+    with naming(file), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # astropy's, of sizes and odd keywords: _columns checks what is of use here
+        content = file.read_bytes()
         try:
-            with fitsio.FITS(str(file.absolute()), case_sensitive=True, vstorage="object") as fits:
-                return _columns(fits[1], needed, file), fits[0].read_header()
-        except OSError as error:
-            hint = "cut short, damaged, no FITS table, or [ ] $ in its path?"
-            raise ValueError(f"cfitsio cannot read it ({hint}): {error}".partition("\n")[0]) from error
+            if content.startswith(b"\x1f\x8b"):
+                with gzip.open(io.BytesIO(content)) as stream:
+                    content = stream.read(min(_LARGEST, 1032 * len(content)))  # deflate's best
+            with fits.open(io.BytesIO(content), memmap=False, disable_image_compression=True) as hdus:
+                primary = hdus[0].header
+                flags = {name: np.int32(primary.get(name, 0)) for name in ("MWEBV_APPLYFLAG", "PHOTFLAG_DETECT")}
+                start, header, fields = hdus[1].fileinfo()["datLoc"], hdus[1].header, getattr(hdus[1], "columns", None)
+        except Exception as error:  # astropy raises errors of every kind on a damaged header
+            raise ValueError(f"astropy cannot read it (cut short, damaged, no FITS table?): {error}") from error
+        return _columns(fields, header, np.frombuffer(content, np.uint8, offset=start), needed), flags
 
 
-def _columns(table: Any, needed: tuple[str, ...], file: Path) -> _Columns:
-    """Read the columns that are needed, context or labels, each of shape ``(n_rows,)``."""
-    names = table.get_colnames() if table.get_exttype() == "BINARY_TBL" else []
+def _columns(fields: Any, header: Any, data: NDArray[np.uint8], needed: tuple[str, ...]) -> _Columns:
+    """Take the columns that are needed, context or labels, each of shape ``(n_rows,)``, from the bytes of a table."""
+    names = fields.names if header["XTENSION"] == "BINTABLE" else []
     if missing := [name for name in needed if names.count(name) != 1]:
         raise ValueError(f"columns {', '.join(missing)} are missing or repeated")
-    wanted = [name for name in names if name in (*needed, *_TYPES) or _CONTEXT.fullmatch(name)]
-    n_rows, row = table.get_nrows(), table.get_rec_dtype()[0]
-    if odd := [name for name in wanted if row[name].shape or row[name].kind not in "SUbiuf"]:
-        raise ValueError(f"columns {', '.join(odd)} are not of plain numbers or text")
-    if n_rows * row.itemsize > file.stat().st_size * (1032 if file.suffix == ".gz" else 1):  # deflate's best
-        raise ValueError(f"NAXIS2 claims {n_rows} rows of {row.itemsize} bytes, too many for the file (cut short?)")
-    rows = table.read(columns=wanted)
-    return {name: rows[name] for name in wanted}
+    wanted = {n: name for n, name in enumerate(names, 1) if name in (*needed, *_TYPES) or _CONTEXT.fullmatch(name)}
+    odd = {name for n, name in wanted.items() if not _PLAIN.fullmatch(f"{name} {header[f'TFORM{n}']}")}
+    odd |= {name for n, name in wanted.items() for key in ("TDIM", "TSCAL", "TZERO") if f"{key}{n}" in header}
+    if odd:
+        raise ValueError(f"columns {', '.join(sorted(odd))} are not of plain numbers or text")
+    row, width, n_rows = fields.dtype.newbyteorder(">"), header["NAXIS1"], header["NAXIS2"]
+    if width != row.itemsize or not 0 <= n_rows * width <= data.size:
+        raise ValueError(
+            f"NAXIS2 claims {n_rows} rows of {width} bytes, against columns or size of the file (cut short?)"
+        )
+    rows = data[: n_rows * width].view(row)
+    return {name: rows[name].astype(row[name].newbyteorder("=")) for name in wanted.values()}
 
 
 def _rows(head: _Columns, phot: _Columns, object_id: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,14 +1,16 @@
 """Gradient-boosted trees (LightGBM) on light-curve statistics: one booster for every phase and every kind of context.
 
-Each training object enters at many phases, each time with one of the three kinds of context (missing features are NaN), so
-that the booster learns what a young, hostless light curve can and cannot tell. It sees whole light curves, so it is not
-steppable.
+Each training object enters many times, each time cut at another day, with one of the three kinds of context (missing features
+are NaN), and mostly as a farther, noisier and sparser copy of itself (`telperion.encode.resample`): so the booster learns
+what a young, faint, hostless light curve can and cannot tell. Objects of rare classes enter more often, each class with the
+same weight for it. It sees whole light curves, so it is not steppable.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import os
 import warnings
@@ -21,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from telperion.encode.resample import resample
 from telperion.encode.statistics import FAMILIES, statistics
 from telperion.encode.view import Context, View, keep_context
 from telperion.encode.view import view as cut
@@ -35,7 +38,8 @@ except ModuleNotFoundError as error:  # an extra
 FORMAT_VERSION = 1
 MAX_FILE_BYTES, MAX_TEXT_BYTES = 32_000_000, 400_000_000
 BATCH_OBJECTS = 5000
-LONGEST, SHORTEST = 1100.0, 0.1  # days, of the random truncations
+SHORTEST, LONGEST = 0.1, 1100.0  # days, of the truncations
+MOST_ENTRIES = 80
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,13 @@ class Config:
         Which rows of an object it learns from (`telperion.encode.view`).
     families : tuple of str
         Families of features (`telperion.encode.statistics.FAMILIES`).
-    days : tuple of float
-        Days after the first detection at which every training object enters.
-    random_days : int
-        How often it enters beyond that, at days drawn log-uniformly.
+    truncations : float
+        How often a training object enters, on average, cut at a day drawn log-uniformly; those of a class of N objects
+        enter in proportion to ``N ** -0.5``.
+    resampled : float
+        Share of the entries that are resampled copies.
+    dimming, thinning : float
+        Largest dimming of a copy, mag, and largest share of nights that it loses.
     balance : float
         Power of the class weights: 0 trains on the mix as it is, 1 as if all classes were equally common.
     boosters : int
@@ -71,15 +78,17 @@ class Config:
 
     view: View = "alert"
     families: tuple[str, ...] = tuple(FAMILIES)
-    days: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
-    random_days: int = 6
+    truncations: float = 14.0
+    resampled: float = 0.67
+    dimming: float = 1.0
+    thinning: float = 0.4
     balance: float = 0.5
-    boosters: int = 1
-    rounds: int = 300
-    leaves: int = 15
+    boosters: int = 3
+    rounds: int = 250
+    leaves: int = 7
     min_rows: int = 20
-    learning_rate: float = 0.05
-    feature_fraction: float = 0.3
+    learning_rate: float = 0.1
+    feature_fraction: float = 0.1
     row_fraction: float = 0.5
     l2: float = 1.0
     extra_trees: bool = False
@@ -89,15 +98,18 @@ class Config:
             raise ValueError(f"view is {self.view!r}, expected one of {', '.join(get_args(View))}")
         if unknown := [name for name in self.families if name not in FAMILIES]:
             raise ValueError(f"families are unknown: {', '.join(unknown)}; known: {', '.join(FAMILIES)}")
-        if not self.families or len(self.days) + self.random_days < 1:
+        if not self.families or self.truncations < 1:
             raise ValueError("at least one family of features and one truncation are needed")
         if min(self.boosters, self.rounds, self.min_rows) < 1 or self.leaves < 2:
             raise ValueError("boosters, rounds and min_rows must be at least 1, leaves at least 2")
         for name in ("learning_rate", "feature_fraction", "row_fraction"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a number above 0 and up to 1")
-        if not 0 <= self.balance <= 1 or self.l2 < 0:
-            raise ValueError("balance must lie between 0 and 1, l2 must not be negative")
+        for name in ("balance", "resampled", "thinning"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected a number from 0 to 1")
+        if min(self.l2, self.dimming) < 0:
+            raise ValueError("l2 and dimming must not be negative")
 
 
 PRESETS = {"telperion": Config()}
@@ -258,27 +270,48 @@ def feature_names(config: Config) -> tuple[str, ...]:
 
 
 def examples(
-    light_curves: LightCurves, config: Config, rng: np.random.Generator
+    light_curves: LightCurves, leaf: NDArray[np.int64], config: Config, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Statistics of every object at every truncation, its context cycling through the three kinds.
+    """Draw the entries of all objects and compute their statistics.
+
+    Parameters
+    ----------
+    light_curves : LightCurves
+        With all their rows and context.
+    leaf : array, shape ``(n_objects,)``, int
+        Class of each object.
 
     Returns
     -------
     table : array, shape ``(n_examples, n_features)``
     owner : array, shape ``(n_examples,)``
-        The object of each example; one that has no rows at a truncation is missing there.
+        The object of each example; one without rows at the day drawn is missing.
     """
     n = len(light_curves)
-    drawn = 10 ** rng.uniform(np.log10(SHORTEST), np.log10(LONGEST), (config.random_days, n))
-    first = rng.integers(3, size=n)
+    share = np.bincount(leaf)[leaf] ** -0.5
+    entries = np.floor(np.minimum(config.truncations * share / share.mean(), MOST_ENTRIES) + rng.random(n)).astype(int)
     tables, owners = [], []
-    for turn, days in enumerate([*(np.full(n, day) for day in config.days), *drawn]):
-        known = cut(light_curves, days, config.view)
-        for which, context in enumerate(get_args(Context)):
-            members = np.flatnonzero(((first + turn) % 3 == which) & (known.lengths > 0))
-            tables.append(statistics(keep_context(known[members], context), config.families).values)
-            owners.append(members)
+    for turn in range(entries.max()):
+        entering = np.flatnonzero(entries > turn)
+        resampled = rng.random(len(entering)) < config.resampled
+        context = rng.integers(3, size=len(entering))
+        for which, kind in itertools.product((True, False), range(3)):
+            members = entering[(resampled == which) & (context == kind)]
+            known = _enter(light_curves[members], which, get_args(Context)[kind], config, rng)
+            seen = known.lengths > 0
+            tables.append(statistics(known[seen], config.families).values)
+            owners.append(members[seen])
     return np.concatenate(tables), np.concatenate(owners)
+
+
+def _enter(
+    light_curves: LightCurves, resampled: bool, context: Context, config: Config, rng: np.random.Generator
+) -> LightCurves:
+    """Objects as they enter the training once: copied perhaps, cut at a day, with one kind of context."""
+    if resampled:
+        light_curves = resample(light_curves, rng, config.dimming, config.thinning)
+    days = 10 ** rng.uniform(np.log10(SHORTEST), np.log10(LONGEST), len(light_curves))
+    return keep_context(cut(light_curves, days, config.view), context)
 
 
 def _with_leaf(light_curves: LightCurves, tree: Taxonomy) -> tuple[LightCurves, NDArray[np.int64]]:
@@ -299,9 +332,9 @@ def _boost(
     light_curves: LightCurves, leaf: NDArray, counts: NDArray, config: Config, rng: np.random.Generator, tick: Any
 ) -> Any:
     """Fit one booster."""
-    table, owner = examples(light_curves, config, rng)
+    table, owner = examples(light_curves, leaf, config, rng)
     per_object = np.bincount(owner, minlength=len(light_curves))
-    weight = counts[leaf[owner]] ** -config.balance / per_object[owner]
+    weight = counts[leaf[owner]].astype(float) ** -config.balance / per_object[owner]
     parameters = {
         "objective": "multiclass",
         "num_class": len(counts),
