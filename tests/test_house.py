@@ -105,7 +105,7 @@ def requirements(*extras: str) -> set[str]:
 
 
 def test_the_core_install_stays_light():
-    assert requirements() == {"numpy", "onnxruntime", "pyarrow", "rich", "tomli-w"}
+    assert requirements() == {"astropy", "numpy", "onnxruntime", "pyarrow", "rich", "tomli-w"}
 
 
 def test_what_is_required_is_what_is_imported():

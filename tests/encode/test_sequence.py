@@ -8,8 +8,8 @@ import pytest
 from telperion.bands import FLUXCAL, WAVELENGTH, to_njy
 from telperion.encode import context, history, oracle, sequence
 from telperion.encode.padding import Padding
-from telperion.encode.truncate import draw_days, draw_shares, perturb
-from telperion.encode.view import keep_context, view
+from telperion.encode.truncate import draw_shares, perturb
+from telperion.encode.view import keep_context
 from telperion.lightcurves import LightCurves
 
 ENCODINGS = {
@@ -174,27 +174,6 @@ def test_context_out_of_range_is_refused(curves):
     wrong = curves.with_context({"hostgal_photoz": np.array([0.1, 30, -5, 0.2, np.nan])})
     with pytest.raises(ValueError, match=r"'hostgal_photoz' is outside -0.1..20 for 2 objects, first '1'"):
         context.encode_context(wrong)
-
-
-def test_distances_agree_with_astropy():
-    cosmology = pytest.importorskip("astropy.cosmology")
-    z = np.array([0.001, 0.05, 0.5, 3.0, 9.0])
-    expected = cosmology.FlatLambdaCDM(H0=70, Om0=0.3, Tcmb0=0).distmod(z).value
-    np.testing.assert_allclose(context.distance_modulus(z), expected, atol=2e-3)
-
-
-@pytest.mark.parametrize("kind", ["full", "alert"])
-def test_places_of_drawn_days_are_what_was_known_then(rng, kind):
-    curves = make_curves(rng, rng.integers(5, 60, 300))
-    curves = curves[~np.isnan(curves.first_detection)]
-    cut, places = draw_days(curves, rng, kind, 3)
-    np.testing.assert_array_equal(places.max(axis=1), cut.lengths - 1)
-    day = cut.time[cut.offsets[:-1][:, None] + places] - cut.first_detection[:, None]
-    later = day.max(axis=1) >= 1
-    assert 0.5 < later.mean() < 1
-    for column in range(3):
-        known = view(curves, np.maximum(day[:, column], 1), kind)  # from the first day on, forced photometry is known
-        np.testing.assert_array_equal(places[later, column] + 1, known.lengths[later])
 
 
 def test_drawn_shares_keep_a_tenth_to_all_of_the_rows(rng):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from telperion.bands import BANDS
-from telperion.encode.host import distance_modulus
+from telperion.cosmology import distance_modulus
 from telperion.encode.observations import Observations, magnitude
 from telperion.encode.segments import Segments
 from telperion.encode.statistics import FAMILIES, statistics

@@ -170,7 +170,7 @@ def test_a_missing_truncated_or_foreign_booster_is_refused(model, tree, tmp_path
 
 
 def test_a_folder_without_a_card_is_refused(tree, tmp_path):
-    with pytest.raises(ValueError, match="boost.json is missing"):
+    with pytest.raises(ValueError, match="is missing or too large"):
         boost.load(tmp_path, tree)
 
 

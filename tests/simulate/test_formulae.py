@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from telperion.bands import BANDS
-from telperion.encode.host import distance_modulus
+from telperion.cosmology import distance_modulus
 from telperion.simulate.formulae import FORMULAE, Explosion, fallback, nanojansky, plateau, pulse
 
 TIME = np.linspace(60000, 61000, 4000)

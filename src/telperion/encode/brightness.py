@@ -1,4 +1,4 @@
-"""Statistics of the brightness, band by band and over all bands: level, scatter, shape of the distribution, last trend."""
+"""Statistics of the brightness, by band and over all bands: level, scatter, shape of the distribution, trend."""
 
 from __future__ import annotations
 

@@ -5,12 +5,11 @@ found no host" tells something, "nobody looked" does not. A group that is not gi
 `drop` can take it from an object in training just as a table without those columns lacks it.
 """
 
-from functools import cache
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from telperion.bands import BANDS
+from telperion.cosmology import distance_modulus
 from telperion.lightcurves import LightCurves
 
 GROUPS = ("specz", "photoz", "host", "dust")
@@ -101,28 +100,6 @@ def best_redshift(static: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArra
     spectroscopic, photometric = static[:, _COLUMNS["specz"]], static[:, _COLUMNS["photoz"]]
     best = np.where(spectroscopic[:, [1]] > 0, spectroscopic, photometric)
     return best[:, 1] > 0, best[:, 2], best[:, 4] * 5 + 40 * (best[:, 1] > 0)
-
-
-def distance_modulus(redshift: ArrayLike) -> NDArray[np.float64]:
-    """Give the distance modulus, mag, in a flat universe with H0 = 70 km/s/Mpc and matter density 0.3.
-
-    Examples
-    --------
-    >>> distance_modulus([0.01, 1.0]).round(2)
-    array([33.18, 44.1 ])
-    """
-    z = np.minimum(np.maximum(np.asarray(redshift, dtype=np.float64), 1e-4), _LARGEST_REDSHIFT)
-    grid, comoving = _comoving_distance()
-    return 5 * np.log10((1 + z) * np.interp(z, grid, comoving)) + 25
-
-
-@cache
-def _comoving_distance() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Tabulate the comoving distance, Mpc, by the trapezium rule."""
-    grid = np.concatenate([[0.0], np.geomspace(1e-4, _LARGEST_REDSHIFT, 2000)])
-    inverse = (299792.458 / 70) / np.sqrt(0.3 * (1 + grid) ** 3 + 0.7)
-    steps = np.diff(grid) * (inverse[1:] + inverse[:-1]) / 2
-    return grid, np.concatenate([[0.0], np.cumsum(steps)])
 
 
 def _check_redshift(light_curves: LightCurves, columns: list[str], redshift: NDArray[np.float64]) -> None:

@@ -4,8 +4,8 @@
     M(x) = (1 + sqrt(3) |x|) exp(-sqrt(3) |x|)                                         (Matern-3/2)
 
 as Boone (2019) has it for PLAsTiCC, but with the time scale tau chosen by likelihood from a short list instead of an
-optimiser, the amplitude A read off the data and the wavelength scale s fixed: so all objects of one length are one batched
-Cholesky decomposition.
+optimiser, the amplitude A read off the data and the wavelength scale s fixed: so all objects of one length are one
+batched Cholesky decomposition.
 """
 
 from __future__ import annotations

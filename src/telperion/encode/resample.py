@@ -1,7 +1,7 @@
 """Farther, noisier and sparser copies of real light curves: more examples to learn from, at honest signal to noise.
 
-The idea is Boone's (2019), without his interpolation: a copy keeps the object's own epochs, is dimmed (for an object with a
-redshift: moved out to where that dimming puts it), gets the noise that its errors call for, loses nights, and is detected
+The idea is Boone's (2019), without his interpolation: a copy keeps the object's own epochs, is dimmed (for an object with
+a redshift: moved out to where that dimming puts it), gets the noise that its errors call for, loses nights, and is detected
 anew with the efficiency of the survey. Its first detection is later, so its early light curve is another one.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from telperion.encode.host import distance_modulus, redshift_at
+from telperion.cosmology import distance_modulus, redshift_at
 from telperion.encode.observations import NIGHT
 from telperion.lightcurves import LightCurves
 
@@ -91,7 +91,7 @@ def _efficiency(snr: NDArray) -> NDArray[np.float64]:
 
 
 def _night(light_curves: LightCurves) -> NDArray[np.int64]:
-    """Number of the night of each row, counted over all objects, shape ``(n_rows,)``."""
+    """Count the nights of all objects: the number of each row's, shape ``(n_rows,)``."""
     new = np.ones(light_curves.n_rows, dtype=bool)
     new[1:] = (np.diff(light_curves.time) > NIGHT) | (np.diff(light_curves.object_index) > 0)
     return np.cumsum(new) - 1

@@ -1,7 +1,8 @@
 """Ragged groups of rows, reduced without a Python loop over the groups.
 
-A light-curve statistic is a reduction over the rows of one object, or of one band of one object. `Segments` holds such a
-grouping; its methods turn ``(n_rows,)`` arrays into ``(n_groups,)`` arrays, NaN (or the row index -1) where a group is empty.
+A light-curve statistic is a reduction over the rows of one object, or of one band of one object. `Segments` holds
+such a grouping; its methods turn ``(n_rows,)`` arrays into ``(n_groups,)`` arrays, NaN (or the row index -1) where
+a group is empty.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Segments:
         return np.concatenate([[0], np.cumsum(np.bincount(self.key, minlength=self.n_groups))]).astype(np.int64)
 
     def where(self, mask: NDArray[np.bool_]) -> tuple[Segments, NDArray[np.int64]]:
-        """The same groups with only the rows of the mask, and the indices of those rows."""
+        """Keep the rows of the mask: the same groups of fewer rows, and the indices of those rows."""
         rows = np.flatnonzero(mask)
         return Segments(self.key[rows], self.n_groups), rows
 
@@ -59,8 +60,8 @@ class Segments:
     def sum(self, values: NDArray, mask: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
         """Sum over each group; 0 for an empty one."""
         if mask is not None:
-            return np.bincount(self.key[mask], weights=values[mask], minlength=self.n_groups)
-        return np.bincount(self.key, weights=values, minlength=self.n_groups)
+            return self.where(mask)[0].sum(values[mask])
+        return np.bincount(self.key, weights=np.asarray(values, np.float64), minlength=self.n_groups).astype(np.float64)
 
     def mean(self, values: NDArray, weights: NDArray | None = None) -> NDArray[np.float64]:
         """Mean over each group, weighted or not; NaN for an empty one."""

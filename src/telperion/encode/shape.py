@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import BANDS, WAVELENGTH
-from telperion.encode.host import REDSHIFTS, distance_modulus
+from telperion.cosmology import distance_modulus
+from telperion.encode.host import REDSHIFTS
 from telperion.encode.observations import Observations
 from telperion.encode.segments import take
 
@@ -65,7 +66,7 @@ def shape(rows: Observations) -> dict[str, NDArray]:
 
 
 def rest_shape(rows: Observations) -> dict[str, NDArray]:
-    """The same at rest-frame wavelengths and phases, with absolute magnitudes, for each kind of redshift.
+    """Peak, widths and colours at rest-frame wavelengths and phases, with absolute magnitudes, for each redshift.
 
     Returns
     -------

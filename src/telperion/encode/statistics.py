@@ -32,6 +32,10 @@ FAMILIES: dict[str, Callable[[Observations], dict[str, NDArray]]] = {
 """The families of features by name; only ``host`` and ``rest_shape`` read the context."""
 
 
+LARGEST = 1e30
+"""A feature beyond this, from a ratio to almost nothing, counts as undefined."""
+
+
 @dataclass(frozen=True, eq=False)
 class Statistics:
     """A table of named features.
@@ -87,6 +91,6 @@ def statistics(light_curves: LightCurves, families: Sequence[str] = tuple(FAMILI
         for family in families:
             for name, values in FAMILIES[family](rows).items():
                 names.append(f"{family}.{name}")
-                columns.append(np.where(np.isfinite(values), values, np.nan))
+                columns.append(np.where(np.abs(values) < LARGEST, values, np.nan))
     table = np.stack(columns, axis=1).astype(np.float32) if columns else np.empty((len(light_curves), 0), np.float32)
     return Statistics(tuple(names), table)

@@ -160,8 +160,7 @@ def _read_pair(head_file: Path) -> tuple[LightCurves, NDArray[np.int64]]:
 
 
 def _phot_file(head_file: Path) -> Path:
-    match = _HEAD.fullmatch(head_file.name)
-    if match is None:
+    if (match := _HEAD.fullmatch(head_file.name)) is None:
         raise FormatError(f"{head_file}: the file is not named like *_HEAD.FITS or *_HEAD.FITS.gz")
     for suffix in ("_PHOT.FITS", "_PHOT.FITS.gz"):
         if (file := head_file.with_name(match["stem"] + suffix)).is_file():
@@ -181,29 +180,28 @@ def _read_table(file: Path, needed: tuple[str, ...]) -> tuple[_Columns, dict[str
                 with gzip.open(io.BytesIO(content)) as stream:
                     content = stream.read(min(_LARGEST, 1032 * len(content)))  # deflate's best
             with fits.open(io.BytesIO(content), memmap=False, disable_image_compression=True) as hdus:
-                primary = hdus[0].header
-                flags = {name: np.int32(primary.get(name, 0)) for name in ("MWEBV_APPLYFLAG", "PHOTFLAG_DETECT")}
-                start, header, fields = hdus[1].fileinfo()["datLoc"], hdus[1].header, getattr(hdus[1], "columns", None)
+                flags = {key: np.int32(hdus[0].header.get(key, 0)) for key in ("MWEBV_APPLYFLAG", "PHOTFLAG_DETECT")}
+                header, is_table = hdus[1].header, isinstance(hdus[1], fits.BinTableHDU)
+                fields = hdus[1].columns if is_table and header["TFIELDS"] < 1000 else fits.ColDefs([])  # FITS's limit
+                data = np.frombuffer(content, np.uint8, offset=hdus[1].fileinfo()["datLoc"])
         except Exception as error:  # astropy raises errors of every kind on a damaged header
             raise ValueError(f"astropy cannot read it (cut short, damaged, no FITS table?): {error}") from error
-        return _columns(fields, header, np.frombuffer(content, np.uint8, offset=start), needed), flags
+        return _columns(fields, header, data, needed), flags
 
 
 def _columns(fields: Any, header: Any, data: NDArray[np.uint8], needed: tuple[str, ...]) -> _Columns:
     """Take the columns that are needed, context or labels, each of shape ``(n_rows,)``, from the bytes of a table."""
-    names = fields.names if header["XTENSION"] == "BINTABLE" else []
+    names = [str(name) for name in fields.names]
     if missing := [name for name in needed if names.count(name) != 1]:
         raise ValueError(f"columns {', '.join(missing)} are missing or repeated")
     wanted = {n: name for n, name in enumerate(names, 1) if name in (*needed, *_TYPES) or _CONTEXT.fullmatch(name)}
-    odd = {name for n, name in wanted.items() if not _PLAIN.fullmatch(f"{name} {header[f'TFORM{n}']}")}
-    odd |= {name for n, name in wanted.items() for key in ("TDIM", "TSCAL", "TZERO") if f"{key}{n}" in header}
-    if odd:
-        raise ValueError(f"columns {', '.join(sorted(odd))} are not of plain numbers or text")
-    row, width, n_rows = fields.dtype.newbyteorder(">"), header["NAXIS1"], header["NAXIS2"]
+    changed = {n for n in wanted for key in ("TDIM", "TSCAL", "TZERO") if f"{key}{n}" in header}
+    form = {n: f"{name} {header.get(f'TFORM{n}')}" for n, name in wanted.items()}
+    if odd := [name for n, name in wanted.items() if n in changed or not _PLAIN.fullmatch(form[n])]:
+        raise ValueError(f"columns {', '.join(odd)} are not of plain numbers or text")
+    row, width, n_rows = fields.dtype.newbyteorder(">"), header.get("NAXIS1"), header.get("NAXIS2", -1)
     if width != row.itemsize or not 0 <= n_rows * width <= data.size:
-        raise ValueError(
-            f"NAXIS2 claims {n_rows} rows of {width} bytes, against columns or size of the file (cut short?)"
-        )
+        raise ValueError(f"NAXIS2 claims {n_rows} rows of {width} bytes, unlike its columns or size (cut short?)")
     rows = data[: n_rows * width].view(row)
     return {name: rows[name].astype(row[name].newbyteorder("=")) for name in wanted.values()}
 
@@ -245,8 +243,7 @@ def _read_context(head: _Columns) -> dict[str, NDArray[np.float64]]:
 
 def _model(head_file: Path) -> str:
     """Give the name of ELAsTiCC's model that the folder's name carries, or ""."""
-    match = _MODEL.fullmatch(head_file.absolute().parent.name)
-    return match["model"] if match else ""
+    return match["model"] if (match := _MODEL.fullmatch(head_file.absolute().parent.name)) else ""
 
 
 def _labels(head: _Columns, model: str) -> NDArray[np.str_]:

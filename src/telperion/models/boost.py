@@ -1,15 +1,15 @@
 """Gradient-boosted trees (LightGBM) on light-curve statistics: one booster for every phase and every kind of context.
 
-Each training object enters many times, each time cut at another day, with one of the three kinds of context (missing features
-are NaN), and mostly as a farther, noisier and sparser copy of itself (`telperion.encode.resample`): so the booster learns
-what a young, faint, hostless light curve can and cannot tell. Objects of rare classes enter more often, each class with the
-same weight for it. It sees whole light curves, so it is not steppable.
+Each training object enters many times, each time cut at another day, with one of the three kinds of context
+(missing features are NaN), and mostly as a farther, noisier and sparser copy of itself
+(`telperion.encode.resample`): so the booster learns what a young, faint, hostless light curve can and cannot tell.
+Objects of rare classes enter more often, each object with less weight for it. It sees whole light curves, so it is
+not steppable.
 """
 
 from __future__ import annotations
 
 import gzip
-import io
 import itertools
 import json
 import os
@@ -83,7 +83,7 @@ class Config:
     dimming: float = 1.0
     thinning: float = 0.4
     balance: float = 0.5
-    boosters: int = 3
+    boosters: int = 2
     rounds: int = 250
     leaves: int = 7
     min_rows: int = 20
@@ -196,7 +196,7 @@ def load(folder: str | Path, tree: Taxonomy) -> Boost:
         raise ValueError(f"{card} has format {document.get('format')!r}, this version reads {FORMAT_VERSION}")
     if unknown := set(document["config"]) - {field.name for field in fields(Config)}:
         raise ValueError(f"{card} has a setting unknown to this version: {sorted(unknown)[0]!r}")
-    settings = {key: tuple(v) if isinstance(v, list) else v for key, v in document["config"].items()}
+    settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in document["config"].items()}
     config, features = Config(**settings), tuple(document["features"])
     if features != feature_names(config):
         raise ValueError(f"{card} lists features that are not those this version computes")
@@ -349,7 +349,7 @@ def _boost(
         "max_bin": 63,
         "num_threads": 1,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "seed": int(rng.integers(2**31)),
         "verbose": -1,
     }
@@ -371,7 +371,7 @@ def _read(path: Path) -> Any:
         raise ValueError(f"{path} is missing or larger than {MAX_FILE_BYTES} bytes")
     try:
         with gzip.open(path, "rb") as file:
-            text = io.BufferedReader(file).read(MAX_TEXT_BYTES + 1)  # type: ignore[arg-type]
+            text = file.read(MAX_TEXT_BYTES + 1)
     except (OSError, EOFError) as error:
         raise ValueError(f"{path} is not a compressed LightGBM model: {error}") from error
     if len(text) > MAX_TEXT_BYTES or not text.startswith(b"tree\n"):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import NJY, WAVELENGTH
-from telperion.encode.host import distance_modulus
+from telperion.cosmology import distance_modulus
 
 Array = NDArray[np.float64]
 Phase = Callable[[Array, float, float], Array]
