@@ -1,8 +1,8 @@
 """Farther, noisier and sparser copies of real light curves: more examples to learn from, at honest signal to noise.
 
-The idea is Boone's (2019), without his interpolation: a copy keeps the object's own epochs, is dimmed (for an object with
-a redshift: moved out to where that dimming puts it), gets the noise that its errors call for, loses nights, and is detected
-anew with the efficiency of the survey. Its first detection is later, so its early light curve is another one.
+The idea is Boone's (2019), without his interpolation: a copy keeps the object's own epochs, is dimmed (for an object
+with a redshift: moved out to where that dimming puts it), gets the noise that its errors call for, loses nights, and is
+detected anew with the efficiency of the survey. Its first detection is later, so its early light curve is another one.
 """
 
 from __future__ import annotations
