@@ -1,4 +1,4 @@
-"""How long ``import telperion`` takes beside a bare interpreter: ``pytest benchmarks/test_import.py --benchmark-only``."""
+"""How long ``import telperion`` takes: ``pytest benchmarks/test_import.py --benchmark-only``."""
 
 import subprocess
 import sys
