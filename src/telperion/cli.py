@@ -121,14 +121,15 @@ def _crossvalidate(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
+    from telperion.demo import training_note
     from telperion.report import score
 
-    light_curves = telperion.read(arguments.data)
+    classifier, light_curves = telperion.load(arguments.model), telperion.read(arguments.data)
     days = arguments.days or PHASES
-    result = score(
-        telperion.load(arguments.model), light_curves, days=days, view=arguments.view, context=arguments.context
-    )
+    result = score(classifier, light_curves, days=days, view=arguments.view, context=arguments.context)
     _report([(arguments.model, result)], arguments, arguments.output)
+    if classifier.card:
+        Console().print(training_note(classifier))
 
 
 def _report(runs: list[tuple[str, Evaluation]], arguments: argparse.Namespace, folder: Path | None) -> None:

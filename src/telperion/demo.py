@@ -39,14 +39,26 @@ def show(classifier: Classifier, data: Path | None = None, *, console: Console |
         title = f"The first {min(MOST, len(light_curves))} of {len(light_curves)} objects of {data}"
         light_curves = light_curves[:MOST]
     console.print(_table(classifier, light_curves, title, heading))
-    console.print("A probability stands beside each leaf; bold: above 0.9. [green]Green[/]: the leaf is the label's.")
+    console.print(
+        "Each cell: the decided leaf with its probability, its parent above it. Bold: p > 0.9. [green]Green[/]: right."
+    )
+    if data is not None and classifier.card:
+        console.print(training_note(classifier))
     _show_card(classifier, console)
+
+
+def training_note(classifier: Classifier) -> str:
+    """Say on which objects a classifier flatters itself."""
+    return (
+        f"The classifier was trained on {classifier.card['objects']:,} objects of {classifier.card['data']}: "
+        "on those it looks better than it is, and only the cross-validated figures count."
+    )
 
 
 def _table(classifier: Classifier, light_curves: LightCurves, title: str, heading: str) -> Table:
     table = Table(title=title, title_justify="left")
-    for name in ("object", heading, *(f"{day:g} d after detection" for day in DAYS)):
-        table.add_column(name, no_wrap=True)
+    for name in ("object", heading, *(f"after {day:g} d" for day in DAYS)):
+        table.add_column(name)
     tree = classifier.tree
     true = [tree.index(name) if name in tree else -1 for name in light_curves.label]
     rows: list[list[Text | str]] = [
@@ -57,7 +69,7 @@ def _table(classifier: Classifier, light_curves: LightCurves, title: str, headin
         probabilities = classifier.predict(light_curves, days=day)
         for row, said, leaf, node in zip(rows, probabilities, classifier.decide(probabilities), true, strict=True):
             above = tree.parent[leaf]
-            text = Text(f"{tree.nodes[above]} {said[above]:.2f} > ")
+            text = Text(f"{tree.nodes[above]} {said[above]:.2f}\n")
             row.append(text.append(f"{tree.nodes[leaf]} {said[leaf]:.2f}", _style(said[leaf], leaf == node)))
     for row in rows:
         table.add_row(*row)

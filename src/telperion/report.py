@@ -188,6 +188,8 @@ def read_scores(path: str | Path) -> list[tuple[str, Evaluation]]:
 def model_card(path: str | Path) -> dict[str, Any]:
     """Sum up the ``scores.json`` of a cross-validation for a classifier's card: leaf macro F1 by view, context and day.
 
+    Paths from the root of a machine are cut to their last name: a card goes out into the world.
+
     Raises
     ------
     ValueError
@@ -210,8 +212,8 @@ def model_card(path: str | Path) -> dict[str, Any]:
     return {
         "objects": n_objects,
         "protocol": f"cross-validated on {n_objects:,} objects",
-        "data": record["data"],
-        "command": record["command"],
+        "data": Path(record["data"]).name,
+        "command": " ".join(Path(word).name if word.startswith("/") else word for word in record["command"].split()),
         "figures": figures,
     }
 
