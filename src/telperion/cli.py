@@ -100,8 +100,8 @@ def _train(arguments: argparse.Namespace) -> None:
     from telperion.train import Run, train
 
     checkpoints = arguments.output.with_name(arguments.output.name + ".training")
+    run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
     with progress_bar() as bar:
-        run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
         classifier = train(run, light_curves, folder=checkpoints, progress=bar)
     card = model_card(arguments.scores) if arguments.scores else {}
     replace(classifier, card=card).save(arguments.output)
