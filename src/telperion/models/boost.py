@@ -265,7 +265,8 @@ def fit(
 
 def feature_names(config: Config) -> tuple[str, ...]:
     """Names of the features that a configuration asks for."""
-    empty = LightCurves([], [0], [], np.empty(0, np.int8), [], [], np.empty(0, bool), dereddened=True)  # type: ignore[arg-type]
+    none = np.empty(0)
+    empty = LightCurves.from_rows(none, none, none.astype(np.int8), none, none, none, dereddened=True)
     return statistics(empty, config.families).names
 
 
