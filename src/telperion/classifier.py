@@ -114,11 +114,12 @@ class Classifier:
         """
         known = cut(light_curves, days, view or self.view)
         seen = known.lengths > 0
-        result = np.repeat(self.tree.from_leaves(self.mix[None, :]).astype(np.float32), len(known), axis=0)
-        if seen.all():
+        if len(known) and seen.all():
             result = self.model.predict(known)
-        elif seen.any():
-            result[seen] = self.model.predict(known[seen])
+        else:
+            result = np.repeat(self.tree.from_leaves(self.mix[None, :]).astype(np.float32), len(known), axis=0)
+            if seen.any():
+                result[seen] = self.model.predict(known[seen])
         return result if prior is None else self._reweight(result, prior)
 
     def start(self, n_objects: int) -> Any:

@@ -98,6 +98,24 @@ def test_time_since_first_detection_is_zero_before_it(curves):
     np.testing.assert_allclose(since[Padding(lengths).mask], np.log1p(days) / 3, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_rows_do_not_tell_the_date(name, curves):
+    later = replace(curves, time=curves.time + 10_000)
+    np.testing.assert_allclose(encode(name, later)[0], encode(name, curves)[0], atol=1e-6)
+
+
+def test_what_was_not_seen_yet_is_zero():
+    curves = LightCurves(["a"], [0, 1], [60000.0], [2], [900.0], [50.0], [False], dereddened=True)
+    row = dict(zip(sequence.NAMES, encode("telperion", curves)[0][0, 0], strict=True))
+    of_other_bands = [value for name, value in row.items() if name[-2:] in ("_u", "_g", "_i", "_z", "_y")]
+    assert len(of_other_bands) == 5 * 11
+    assert not any(of_other_bands)
+    assert not any(
+        row[f"log_days:since_{what}"] for what in ("row", "row_of_band", "first_detection", "last_detection")
+    )
+    assert row["asinh_snr:change"] == 0
+
+
 def test_running_statistics_equal_a_slow_loop(rng):
     curves = make_curves(rng, [25])
     rows, _, _ = encode("telperion", curves)
@@ -109,9 +127,9 @@ def test_running_statistics_equal_a_slow_loop(rng):
             if mine.size:
                 mean = np.average(flux, weights=error**-2)
                 scatter = (((flux - mean) / error) ** 2).sum() / max(mine.size - 1, 1)
-                highest, lowest = (flux - error).max(), (flux + error).min()
-                expected = [*(np.arcsinh(np.array([highest, lowest, mean]) / 100) / 4), np.log1p(scatter) / 3]
-            columns = ("asinh_flux:highest", "asinh_flux:lowest", "asinh_flux:mean", "log_count:scatter")
+                highest, deepest = max((flux - error).max(), 0), max((-flux - error).max(), 0)
+                expected = [*(np.arcsinh(np.array([highest, deepest, mean]) / 100) / 4), np.log1p(scatter) / 3]
+            columns = ("asinh_flux:highest", "asinh_flux:deepest", "asinh_flux:mean", "log_count:scatter")
             found = [rows[0, row, sequence.NAMES.index(f"{column}_{name}")] for column in columns]
             np.testing.assert_allclose(found, expected, atol=2e-5)
 

@@ -65,9 +65,9 @@ def encode_context(light_curves: LightCurves) -> NDArray[np.float32]:
     given = [name for name in (spectroscopic, "hostgal_photoz") if name in context]
     if given:
         unknown = np.full(len(light_curves), np.nan)
-        redshift = np.stack([context[name] for name in given])
+        redshift = np.array([context[name] for name in given])
         _check_redshift(light_curves, given, redshift)
-        error = np.stack([context.get(f"{name}_err", unknown) for name in given])
+        error = np.array([context.get(f"{name}_err", unknown) for name in given])
         for name, values in zip(given, _encode_redshift(redshift, error), strict=True):
             result[:, _COLUMNS["photoz" if name == "hostgal_photoz" else "specz"]] = values
     if any(name.startswith("hostgal_mag_") or name == "hostgal_snsep" for name in context):
@@ -113,12 +113,12 @@ def _check_redshift(light_curves: LightCurves, columns: list[str], redshift: NDA
 def _encode_redshift(redshift: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
     """Encode redshifts of any shape; the features are the last axis, in the order of `_REDSHIFT`."""
     known = np.isfinite(redshift)
+    values = np.where(known, redshift, 0)
     result = np.empty((*redshift.shape, len(_REDSHIFT)))
     result[..., 0], result[..., 1] = 1, known
-    result[..., 2] = np.log1p(redshift)
-    result[..., 3] = (np.log10(np.minimum(np.fmax(error, 1e-3), 10)) + 3) / 2
-    result[..., 4] = (distance_modulus(redshift) - 40) / 5
-    result[~known, 2:] = 0
+    result[..., 2] = np.log1p(values)
+    result[..., 3] = known * (np.log10(np.minimum(np.fmax(error, 1e-3), 10)) + 3) / 2
+    result[..., 4] = known * (distance_modulus(values) - 40) / 5
     return result
 
 

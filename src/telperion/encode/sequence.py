@@ -20,13 +20,15 @@ from telperion.lightcurves import LightCurves
 SOFTENING = 100.0
 """Flux, nJy, at which the asinh scale turns from linear to logarithmic: the noise of one visit."""
 
+_TINY = 1e-30
+
 _BLOCKS = {
     "log_days": (
         ("since_row", "since_row_of_band", "since_first_detection", "since_last_detection", "since_peak", "to_peak",
          "rest_since_first_detection", "rest_since_peak"),
         ("since_latest",),
     ),
-    "asinh_flux": (("row", "peak"), ("latest", "highest", "lowest", "mean")),
+    "asinh_flux": (("row", "peak"), ("latest", "highest", "deepest", "mean")),
     "share_of_peak": (("row",), ("latest", "highest")),
     "asinh_snr": (("row", "change"), ("latest",)),
     "log_count": (("rows", "detections"), ("rows", "scatter")),
@@ -94,86 +96,85 @@ def encode_rows(
     if not light_curves.dereddened:
         raise ValueError("the light curves are not dereddened; call deredden() first")
     padding = Padding(light_curves.lengths)
-    rows = np.empty((*padding.shape, N_ROW_FEATURES), dtype=np.float32)
-    if rows.size == 0:
-        return rows, padding.lengths, memory
+    columns = np.empty((N_ROW_FEATURES, *padding.shape), dtype=np.float32)
+    if columns.size == 0:
+        return columns.transpose(1, 2, 0), padding.lengths, memory
     history = History(light_curves, padding, memory)
-    block = {scale: rows[:, :, columns] for scale, columns in _COLUMNS.items()}
-    _write_days(block["log_days"], history, static)
-    _write_fluxes(block, history)
-    _write_counts(block, history)
-    _write_luminosities(block["luminosity"], history, static)
+    known, stretch, modulus = best_redshift(static)
+    block = {scale: columns[place] for scale, place in _COLUMNS.items()}
+    _write_days(block["log_days"], history, known * np.exp(-stretch))
+    _write_fluxes(block["asinh_flux"], block["share_of_peak"], block["asinh_snr"], history)
+    _write_counts(block["log_count"], history)
+    _write_luminosities(block["luminosity"], history, known, modulus - 2.5 / np.log(10) * stretch)
+    _write_flags(block["flag"], history)
+    rows = columns.transpose(1, 2, 0).copy()
     if not padding.full:
         rows[~padding.mask] = 0
     return rows, padding.lengths, history.memory()
 
 
-def _write(block: NDArray[np.float32], single: tuple[NDArray, ...], banded: tuple[NDArray, ...] = ()) -> None:
-    for column, values in enumerate(single):
-        block[:, :, column] = values
-    for k, values in enumerate(banded):
-        first = len(single) + k * len(BANDS)
-        block[:, :, first : first + len(BANDS)] = values
-
-
-def _write_days(block: NDArray[np.float32], history: History, static: NDArray[np.float32]) -> None:
+def _write_days(block: NDArray[np.float32], history: History, rest: NDArray[np.float64]) -> None:
     """Write log(1 + days) / 3; 0 where a time is unknown, and never a time that looks ahead."""
-    z_known, stretch, _ = best_redshift(static)
-    rest = np.where(z_known, np.exp(-stretch), 0)[:, None]
     time = history.time
-    after = history.detections > 0
-    since_first = np.where(after, time - history.first_detection, 0)
-    since_peak = time - history.peak_time
-    to_peak = np.where(after, history.peak_time - history.first_detection, 0)
-    since_row, since_row_of_band = time - history.previous_time, time - history.previous_of_band[0]
-    single = (
-        since_row, since_row_of_band, since_first, time - history.last_detection, since_peak, to_peak,
-        since_first * rest, since_peak * rest,
-    )  # fmt: skip
-    _write(block, single, (time[:, :, None] - history.latest_time,))
+    np.subtract(time, history.previous_time, out=block[0])
+    np.subtract(time, history.previous_of_band[0], out=block[1])
+    np.subtract(time, history.first_detection, out=block[2])
+    np.subtract(time, history.last_detection, out=block[3])
+    np.subtract(time, history.peak_time, out=block[4])
+    np.subtract(history.peak_time, history.first_detection, out=block[5])
+    np.multiply(block[2:5:2], rest[:, None], out=block[6:8])
+    np.subtract(time, history.latest[0], out=block[8:])
     np.fmax(block, 0, out=block)  # NaN becomes 0
     np.log1p(block, out=block)
     block /= 3
 
 
-def _write_fluxes(block: dict[str, NDArray[np.float32]], history: History) -> None:
+def _write_fluxes(
+    asinh: NDArray[np.float32], share: NDArray[np.float32], snr: NDArray[np.float32], history: History
+) -> None:
     """Write the fluxes on three scales: asinh, share of the peak, asinh of the signal to noise."""
-    seen = history.sums[:, :, 0] > 0
-    mean = history.sums[:, :, 2] / np.where(seen, history.sums[:, :, 1], 1)
-    peak = np.maximum(history.peak, SOFTENING)
-    highest, lowest = np.where(seen, history.highest, 0), np.where(seen, history.lowest, 0)
-    asinh, share, snr = block["asinh_flux"], block["share_of_peak"], block["asinh_snr"]
-    _write(asinh, (history.flux, peak), (history.latest_flux, highest, lowest, mean))
+    flux, error, peak = history.flux, history.error, np.maximum(history.peak, SOFTENING)
+    _, latest, latest_error = history.latest
+    _, previous, previous_error = history.previous_of_band
+    _, weight, weighted, _ = history.sums
+    asinh[0], asinh[1], asinh[2:8], asinh[8:14], asinh[14:20] = flux, peak, latest, history.highest, history.deepest
+    np.divide(weighted, np.maximum(weight, _TINY), out=asinh[20:])
     asinh /= SOFTENING
     np.arcsinh(asinh, out=asinh)
     asinh /= 4
-    _write(share, (history.flux,), (history.latest_flux, highest))
-    share /= peak[:, :, None]
+    np.divide(flux, peak, out=share[0])
+    np.divide(latest, peak, out=share[1:7])
+    np.divide(history.highest, peak, out=share[7:13])
     np.minimum(np.maximum(share, -2, out=share), 2, out=share)  # np.clip is slow on small arrays
-    _, flux, error = history.previous_of_band
-    change = np.where(np.isnan(error), 0, (history.flux - flux) / np.hypot(history.error, error))
-    latest = history.latest_flux / np.where(seen, history.latest_error, 1)
-    _write(snr, (history.flux / history.error, change), (latest,))
+    np.divide(flux, error, out=snr[0])
+    np.divide(flux - previous, np.hypot(error, previous_error), out=snr[1])  # 0 without a previous one
+    np.divide(latest, latest_error, out=snr[2:])
     np.arcsinh(snr, out=snr)
     snr /= 3
 
 
-def _write_counts(block: dict[str, NDArray[np.float32]], history: History) -> None:
-    """Write numbers and scatter (reduced chi^2 of a constant flux) as log(1 + x) / 3, and the flags."""
-    count, weight, first, second = (history.sums[:, :, k] for k in range(4))
-    scatter = (second - first * first / np.maximum(weight, 1e-30)) / np.maximum(count - 1, 1)
-    _write(block["log_count"], (history.rows, history.detections), (count, np.maximum(scatter, 0)))
-    np.log1p(block["log_count"], out=block["log_count"])
-    block["log_count"] /= 3
-    log_error = np.log(history.error / SOFTENING) / 2
-    _write(block["flag"], (log_error, history.detected, history.rows == 1, history.detections > 0), (history.seen,))
+def _write_counts(block: NDArray[np.float32], history: History) -> None:
+    """Write numbers and scatter (reduced chi^2 of a constant flux) as log(1 + x) / 3."""
+    count, weight, first, second = history.sums
+    block[0], block[1], block[2:8] = history.rows, history.detections, count
+    scatter = (second - first * first / np.maximum(weight, _TINY)) / np.maximum(count - 1, 1)
+    np.maximum(scatter, 0, out=block[8:])
+    np.log1p(block, out=block)
+    block /= 3
 
 
-def _write_luminosities(block: NDArray[np.float32], history: History, static: NDArray[np.float32]) -> None:
+def _write_luminosities(
+    block: NDArray[np.float32], history: History, known: NDArray[np.bool_], modulus: NDArray[np.float64]
+) -> None:
     """Write absolute magnitudes, (M + 18) / 3, of a source with a flat spectrum; 0 without a redshift."""
-    z_known, stretch, modulus = best_redshift(static)
-    _write(block, (history.flux, history.peak))
+    block[0], block[1] = history.flux, history.peak
     np.log10(np.maximum(block, SOFTENING, out=block), out=block)
-    block *= -2.5
-    block += (31.4 + 18 - modulus + 2.5 / np.log(10) * stretch)[:, None, None]
-    block *= (z_known / 3)[:, None, None]
+    block *= (known * (-2.5 / 3))[:, None]
+    block += (known * (31.4 + 18 - modulus) / 3)[:, None]
+
+
+def _write_flags(block: NDArray[np.float32], history: History) -> None:
+    """Write log(error / 100 nJy) / 2, and as 0 and 1: detected, first row, detected before or now, the band."""
+    block[0] = np.log(history.error / SOFTENING)
+    block[0] /= 2
+    block[1], block[2], block[3], block[4:] = history.detected, history.rows == 1, history.detections > 0, history.seen

@@ -52,13 +52,14 @@ def view(light_curves: LightCurves, days: ArrayLike = np.inf, kind: View = "full
     """
     if kind not in get_args(View):
         raise ValueError(f"view is {kind!r}, expected one of {', '.join(get_args(View))}")
+    days = np.asarray(days, dtype=np.float64)
     if np.isnan(days).any():
         raise ValueError("days must not be NaN")
-    seen = light_curves.until(days)
+    seen = light_curves if np.isposinf(days).all() else light_curves.until(days)
     if kind == "full":
         return seen
     since = seen.days_since_first_detection
-    forced = np.broadcast_to(np.asarray(days) >= FORCED, len(seen))[seen.object_index]
+    forced = np.broadcast_to(days >= FORCED, len(seen))[seen.object_index]
     return seen.select_rows(np.where(forced, since >= -HISTORY, seen.detected))
 
 

@@ -79,7 +79,7 @@ class GruConfig:
 
     preset: Literal["telperion", "oracle"] = "telperion"
     view: View = "alert"
-    hidden: int = 128
+    hidden: int = 96
     layers: int = 1
     head: int = 128
     dropout: float = 0.4
@@ -261,7 +261,7 @@ class Gru:
     def start(self, n_objects: int) -> GruState:
         """Give the state of objects of which nothing has been seen yet."""
         hidden = np.zeros((n_objects, self.config.layers, self.config.hidden), np.float32)
-        probabilities = self.tree.from_leaves(np.tile(self.mix.astype(np.float32), (n_objects, 1)))
+        probabilities = self.tree.from_leaves(self.mix[None].astype(np.float32)).repeat(n_objects, axis=0)
         return GruState(self._encoder.start(n_objects), hidden, probabilities)
 
     def step(self, state: GruState, light_curves: LightCurves) -> tuple[NDArray[np.float32], GruState]:
@@ -292,7 +292,7 @@ class Gru:
         static = self._encoder.static(light_curves)
         new = GruState(state.memory.copy(), state.hidden.copy(), state.probabilities.copy())
         for batch in _batches(light_curves.lengths):
-            part = light_curves if len(light_curves) == 1 else light_curves[batch]
+            part = light_curves if isinstance(batch, slice) else light_curves[batch]
             rows, lengths, new.memory[batch] = self._encoder.rows(part, static[batch], state.memory[batch])
             feed = {"rows": rows, "lengths": lengths.astype(np.int32), "static": static[batch]}
             logits, new.hidden[batch] = self._session.run(None, feed | {"state": state.hidden[batch]})
@@ -338,11 +338,13 @@ def load(folder: str | Path, tree: Taxonomy) -> Gru:
     return Gru.load(folder, tree)
 
 
-def _batches(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def _batches(lengths: NDArray[np.int64]) -> list[slice | NDArray[np.int64]]:
     """Group objects that have rows by length, so that little is padded and no batch is large."""
+    if lengths.size == 1 and lengths[0] > 0:
+        return [slice(None)]
     order = np.argsort(lengths, kind="stable")
     order = order[lengths[order] > 0]
-    batches = []
+    batches: list[slice | NDArray[np.int64]] = []
     while order.size:
         size = int(np.clip(_MAX_BATCH_ROWS // lengths[order[-1]], 1, _MAX_BATCH_OBJECTS))
         batches.append(order[-size:])
