@@ -1,8 +1,13 @@
-"""How fast one light curve and many are classified, and how fast a stream steps; the GRU with untrained weights."""
+"""How fast one light curve and many are classified, and how fast a stream steps; the GRU with untrained weights.
+
+``pytest benchmarks/test_predict.py``; the rates of many light curves include their encoding, except in torch.
+"""
 
 import numpy as np
 import pytest
+import torch
 
+from telperion.classifier import Classifier
 from telperion.lightcurves import LightCurves
 from telperion.models.gru import ORACLE, TELPERION, Gru
 from telperion.models.gru_network import build_network
@@ -12,11 +17,12 @@ from telperion.taxonomy import Taxonomy
 ROWS = 100
 
 
-def make_curves(n: int, rows: int = ROWS) -> LightCurves:
+def make_curves(n: int, rows: int | np.ndarray = ROWS) -> LightCurves:
     rng = np.random.default_rng(0)
-    total = n * rows
+    owner = np.repeat(np.arange(n), rows)
+    total = owner.size
     return LightCurves.from_rows(
-        np.repeat(np.arange(n), rows), rng.uniform(60000, 60500, total), rng.integers(0, 6, total),
+        owner, rng.uniform(60000, 60500, total), rng.integers(0, 6, total),
         rng.normal(500, 300, total), rng.uniform(30, 80, total), rng.random(total) < 0.5, objects=np.arange(n),
         dereddened=True, context={name: rng.uniform(0, 1, n) for name in ("hostgal_specz", "hostgal_photoz", "mwebv")},
     )  # fmt: skip
@@ -25,12 +31,17 @@ def make_curves(n: int, rows: int = ROWS) -> LightCurves:
 @pytest.fixture(scope="module", params=[ORACLE, TELPERION], ids=lambda config: config.preset)
 def gru(request):
     tree = Taxonomy.load("elasticc")
-    return Gru(request.param, tree, np.ones(len(tree)), export_onnx(build_network(request.param, len(tree)).eval()))
+    return Gru(request.param, tree, np.ones(tree.leaves.size), export_onnx(build_network(request.param, len(tree)).eval()))
 
 
 def test_gru_one_light_curve_of_100_observations(benchmark, gru):
     curves = make_curves(1)
     assert benchmark(gru.predict, curves).shape == (1, 26)
+
+
+def test_classifier_one_light_curve_of_100_observations(benchmark, gru):
+    curves, classifier = make_curves(1), Classifier(gru, "gru", view="full")
+    assert benchmark(classifier.predict, curves).shape == (1, 26)
 
 
 def test_gru_2000_light_curves_of_100_observations(benchmark, gru):
@@ -42,3 +53,26 @@ def test_gru_one_more_observation_of_2000_objects(benchmark, gru):
     state, curves = gru.start(2000), make_curves(2000, 1)
     probabilities, _ = benchmark(gru.step, state, curves)
     assert probabilities.shape == (2000, 26)
+
+
+def make_ragged_curves() -> LightCurves:
+    return make_curves(400, np.random.default_rng(1).integers(10, 300, 400))
+
+
+def test_gru_400_light_curves_of_10_to_300_observations(benchmark, gru):
+    curves = make_ragged_curves()
+    assert benchmark.pedantic(gru.predict, args=(curves,), rounds=5, warmup_rounds=1).shape == (400, 26)
+
+
+@pytest.mark.parametrize("n_times", [500, 300])
+def test_torch_network_of_oracle_400_light_curves_padded(benchmark, n_times):
+    torch.set_num_threads(1)
+    network = build_network(ORACLE, 26).eval()
+    lengths = torch.from_numpy(make_ragged_curves().lengths)
+    rows = torch.randn(400, n_times, 5) * (torch.arange(n_times) < lengths[:, None])[:, :, None]
+
+    @torch.no_grad()
+    def run() -> torch.Tensor:
+        return network(rows, torch.zeros(400, 23), lengths[:, None] - 1)
+
+    assert benchmark.pedantic(run, rounds=5, warmup_rounds=1).shape == (400, 1, 26)

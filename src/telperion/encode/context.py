@@ -30,6 +30,8 @@ _COLUMNS = {
     for k, group in enumerate(GROUPS)
 }
 _LARGEST_REDSHIFT = 20.0
+_SCALES = np.array([[1], [1], [5]], dtype=np.float32)  # these two undo the scale of the modulus
+_ZEROS = np.array([[0], [0], [40]], dtype=np.float32)
 
 
 def encode_context(light_curves: LightCurves) -> NDArray[np.float32]:
@@ -92,14 +94,15 @@ def drop(static: NDArray[np.float32], groups: NDArray[np.bool_]) -> NDArray[np.f
     return np.where(groups[:, _GROUP_OF], np.float32(0), static)
 
 
-def best_redshift(static: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray]:
-    """Read back whether a redshift is known, ln(1 + z) and the distance modulus / mag, each ``(n_objects,)``.
+def best_redshift(static: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Read back whether a redshift is known, ln(1 + z) and the distance modulus / mag, shape ``(3, n_objects)``.
 
-    The spectroscopic one goes before the photometric one; 0 where none is known.
+    The spectroscopic one goes before the photometric one; all 0 where none is known.
     """
     spectroscopic, photometric = static[:, _COLUMNS["specz"]], static[:, _COLUMNS["photoz"]]
-    best = np.where(spectroscopic[:, [1]] > 0, spectroscopic, photometric)
-    return best[:, 1] > 0, best[:, 2], best[:, 4] * 5 + 40 * (best[:, 1] > 0)
+    best = np.where(spectroscopic[:, 1:2] > 0, spectroscopic, photometric)
+    result: NDArray[np.float32] = best.T[[1, 2, 4]] * _SCALES + best[:, 1] * _ZEROS
+    return result
 
 
 def _check_redshift(light_curves: LightCurves, columns: list[str], redshift: NDArray[np.float64]) -> None:

@@ -51,12 +51,14 @@ class History:
         Time, flux and error of the row before in the same band.
     highest, deepest : array, shape ``(n_bands, n_objects, n_times)``, nJy
         Against noise: the highest flux less its error, and the highest negative flux less its error; at least 0.
-    peak, peak_time : array, shape ``(n_objects, n_times)``
-        The highest flux less its error of all bands, and when it was reached.
+    peak : array, shape ``(n_objects, n_times)``
+        The highest flux less its error of all bands.
     sums : array, shape ``(4, n_bands, n_objects, n_times)``
         Number of rows; sums of the weights w = 1/error^2, of w flux and of w flux^2.
-    rows, detections, first_detection, last_detection : array, shape ``(n_objects, n_times)``
-        Numbers so far, and times.
+    rows, detections : array, shape ``(n_objects, n_times)``
+        Numbers so far.
+    times : array, shape ``(3, n_objects, n_times)``
+        Of the first detection, the last detection and the peak.
     """
 
     def __init__(self, light_curves: LightCurves, padding: Padding, memory: NDArray[np.float64]) -> None:
@@ -120,7 +122,7 @@ class History:
         first, filled = self._after[_FIRST_DETECTION], self._after[_LAST_DETECTION:]
         np.fmin.accumulate(first, axis=1, out=first)  # NaN gives way
         np.fmax.accumulate(filled, axis=2, out=filled)
-        _, self.first_detection, self.last_detection, self.peak_time = times
+        self.times = times[1:]
         self.previous_time = self._after[_LAST, :, :-1]
 
     def memory(self) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ SOFTENING = 100.0
 """Flux, nJy, at which the asinh scale turns from linear to logarithmic: the noise of one visit."""
 
 _TINY = 1e-30
+_MAG_PER_LOG = np.float32(2.5 / np.log(10))
 
 _BLOCKS = {
     "log_days": (
@@ -105,7 +106,7 @@ def encode_rows(
     _write_days(block["log_days"], history, known * np.exp(-stretch))
     _write_fluxes(block["asinh_flux"], block["share_of_peak"], block["asinh_snr"], history)
     _write_counts(block["log_count"], history)
-    _write_luminosities(block["luminosity"], history, known, modulus - 2.5 / np.log(10) * stretch)
+    _write_luminosities(block["luminosity"], history, known, modulus - _MAG_PER_LOG * stretch)
     _write_flags(block["flag"], history)
     rows = columns.transpose(1, 2, 0).copy()
     if not padding.full:
@@ -113,15 +114,13 @@ def encode_rows(
     return rows, padding.lengths, history.memory()
 
 
-def _write_days(block: NDArray[np.float32], history: History, rest: NDArray[np.float64]) -> None:
+def _write_days(block: NDArray[np.float32], history: History, rest: NDArray[np.float32]) -> None:
     """Write log(1 + days) / 3; 0 where a time is unknown, and never a time that looks ahead."""
-    time = history.time
+    time, (first_detection, _, peak) = history.time, history.times
     np.subtract(time, history.previous_time, out=block[0])
     np.subtract(time, history.previous_of_band[0], out=block[1])
-    np.subtract(time, history.first_detection, out=block[2])
-    np.subtract(time, history.last_detection, out=block[3])
-    np.subtract(time, history.peak_time, out=block[4])
-    np.subtract(history.peak_time, history.first_detection, out=block[5])
+    np.subtract(time, history.times, out=block[2:5])
+    np.subtract(peak, first_detection, out=block[5])
     np.multiply(block[2:5:2], rest[:, None], out=block[6:8])
     np.subtract(time, history.latest[0], out=block[8:])
     np.fmax(block, 0, out=block)  # NaN becomes 0
@@ -164,7 +163,7 @@ def _write_counts(block: NDArray[np.float32], history: History) -> None:
 
 
 def _write_luminosities(
-    block: NDArray[np.float32], history: History, known: NDArray[np.bool_], modulus: NDArray[np.float64]
+    block: NDArray[np.float32], history: History, known: NDArray[np.float32], modulus: NDArray[np.float32]
 ) -> None:
     """Write absolute magnitudes, (M + 18) / 3, of a source with a flat spectrum; 0 without a redshift."""
     block[0], block[1] = history.flux, history.peak
