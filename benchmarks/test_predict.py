@@ -31,7 +31,9 @@ def make_curves(n: int, rows: int | np.ndarray = ROWS) -> LightCurves:
 @pytest.fixture(scope="module", params=[ORACLE, TELPERION], ids=lambda config: config.preset)
 def gru(request):
     tree = Taxonomy.load("elasticc")
-    return Gru(request.param, tree, np.ones(tree.leaves.size), export_onnx(build_network(request.param, len(tree)).eval()))
+    return Gru(
+        request.param, tree, np.ones(tree.leaves.size), export_onnx(build_network(request.param, len(tree)).eval())
+    )
 
 
 def test_gru_one_light_curve_of_100_observations(benchmark, gru):

@@ -94,15 +94,14 @@ def drop(static: NDArray[np.float32], groups: NDArray[np.bool_]) -> NDArray[np.f
     return np.where(groups[:, _GROUP_OF], np.float32(0), static)
 
 
-def best_redshift(static: NDArray[np.float32]) -> NDArray[np.float32]:
+def best_redshift(static: NDArray[np.float32]) -> NDArray[np.floating]:
     """Read back whether a redshift is known, ln(1 + z) and the distance modulus / mag, shape ``(3, n_objects)``.
 
     The spectroscopic one goes before the photometric one; all 0 where none is known.
     """
     spectroscopic, photometric = static[:, _COLUMNS["specz"]], static[:, _COLUMNS["photoz"]]
     best = np.where(spectroscopic[:, 1:2] > 0, spectroscopic, photometric)
-    result: NDArray[np.float32] = best.T[[1, 2, 4]] * _SCALES + best[:, 1] * _ZEROS
-    return result
+    return best.T[[1, 2, 4]] * _SCALES + best[:, 1] * _ZEROS
 
 
 def _check_redshift(light_curves: LightCurves, columns: list[str], redshift: NDArray[np.float64]) -> None:

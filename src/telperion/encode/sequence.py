@@ -114,7 +114,7 @@ def encode_rows(
     return rows, padding.lengths, history.memory()
 
 
-def _write_days(block: NDArray[np.float32], history: History, rest: NDArray[np.float32]) -> None:
+def _write_days(block: NDArray[np.float32], history: History, rest: NDArray[np.floating]) -> None:
     """Write log(1 + days) / 3; 0 where a time is unknown, and never a time that looks ahead."""
     time, (first_detection, _, peak) = history.time, history.times
     np.subtract(time, history.previous_time, out=block[0])
@@ -163,7 +163,7 @@ def _write_counts(block: NDArray[np.float32], history: History) -> None:
 
 
 def _write_luminosities(
-    block: NDArray[np.float32], history: History, known: NDArray[np.float32], modulus: NDArray[np.float32]
+    block: NDArray[np.float32], history: History, known: NDArray[np.floating], modulus: NDArray[np.floating]
 ) -> None:
     """Write absolute magnitudes, (M + 18) / 3, of a source with a flat spectrum; 0 without a redshift."""
     block[0], block[1] = history.flux, history.peak

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from telperion.models.gru import ENCODERS, GruConfig
+from telperion.models.gru_layer import GruLayers
 
 
 class OracleNetwork(nn.Module):
@@ -19,7 +20,7 @@ class OracleNetwork(nn.Module):
 
     def __init__(self, config: GruConfig, n_nodes: int, *, n_static: int = 23) -> None:
         super().__init__()
-        self.gru = nn.GRU(ENCODERS["oracle"].n_features, config.hidden, config.layers, batch_first=True)
+        self.gru = GruLayers(ENCODERS["oracle"].n_features, config.hidden, config.layers)
         self.series = nn.Linear(config.hidden, 100)
         self.static = nn.Linear(n_static, 10) if n_static else None
         self.joint = nn.Linear(100 + 10 * bool(n_static), 100)
@@ -29,7 +30,7 @@ class OracleNetwork(nn.Module):
 
     def forward(self, rows: Tensor, static: Tensor, places: Tensor) -> Tensor:
         """Give the logits, shape ``(n, n_places, n_nodes)``, after the rows at `places`, shape ``(n, n_places)``."""
-        joint = self.series(take_rows(self.gru(rows)[0], places)).tanh()  # (n, n_places, 100)
+        joint = self.series(take_rows(self.gru(rows), places)).tanh()  # (n, n_places, 100)
         if self.static is not None:
             known = (static != -9).any(dim=1, keepdim=True)  # Keras' mask: an object without any context gives zeros
             branch = self.static(static * known)[:, None].expand(-1, places.shape[1], -1)
@@ -49,7 +50,7 @@ class TelperionNetwork(nn.Module):
         encoder = ENCODERS["telperion"]
         self.rows = nn.Linear(encoder.n_features, config.hidden)
         self.static = nn.Linear(encoder.n_static, config.hidden, bias=False)
-        self.gru = nn.GRU(config.hidden, config.hidden, config.layers, batch_first=True)
+        self.gru = GruLayers(config.hidden, config.hidden, config.layers)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.hidden + encoder.n_features + encoder.n_static, config.head)
         self.latent = nn.Linear(config.head, config.head)
@@ -59,7 +60,7 @@ class TelperionNetwork(nn.Module):
     def forward(self, rows: Tensor, static: Tensor, places: Tensor) -> Tensor:
         """Give the logits, shape ``(n, n_places, n_nodes)``, after the rows at `places`, shape ``(n, n_places)``."""
         mixed = nn.functional.silu(self.rows(rows) + self.static(static)[:, None])  # (n, n_times, hidden)
-        state = take_rows(self.gru(self.dropout(mixed))[0], places)  # (n, n_places, hidden)
+        state = take_rows(self.gru(self.dropout(mixed)), places)  # (n, n_places, hidden)
         context = static[:, None].expand(-1, places.shape[1], -1)
         joint = torch.cat([self.dropout(state), take_rows(rows, places), context], dim=-1)
         latent = self.dropout(nn.functional.silu(self.head(joint)))
