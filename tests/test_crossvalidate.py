@@ -1,9 +1,12 @@
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from sklearn.model_selection import StratifiedKFold
 
-from telperion.crossvalidate import cells, crossvalidate, folds
+from telperion.crossvalidate import cells, crossvalidate, finished, folds, gap_tables
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
 from telperion.train import Run
@@ -91,3 +94,53 @@ def test_the_folder_of_another_run_is_refused(curves, done):
 def test_separate_contexts_get_a_model_each():
     run = Run.from_dict(SMALL | {"separate": True})
     assert [cell.folder for cell in cells(run)][:2] == ["alert/seed0/fold0-specz", "alert/seed0/fold0-none"]
+
+
+@pytest.fixture(scope="module")
+def other(curves, tmp_path_factory):
+    """Another model on the same objects, in one context less and with one seed more."""
+    folder = tmp_path_factory.mktemp("other")
+    run = Run.from_dict(
+        SMALL | {"name": "other", "contexts": ["none"], "seeds": [0, 3], "model": SMALL["model"] | {"rounds": 1}}
+    )
+    return run, folder, crossvalidate(run, curves, folder=folder)
+
+
+def test_gaps_are_the_differences_of_the_scores(done, other):
+    (table,) = gap_tables(done[1], other[1])
+    assert table.title == "Macro F1, small minus other, alert view"
+    assert [row[:2] for row in table.rows] == [["none", level] for level in ("level 1", "level 2", "leaves")]
+    mine = next(one for one in done[2] if one.context == "none")
+    theirs = other[2][0]  # seed 0
+    for row in table.rows:
+        for text, day in zip(row[2:], (2.0, 64.0), strict=True):
+            gap = mine.phases[day][row[1]].macro.f1 - theirs.phases[day][row[1]].macro.f1
+            estimate, error = map(float, text.split(" ± "))
+            assert estimate == pytest.approx(gap, abs=6e-4)
+            assert error < 0.1
+
+
+def test_a_cross_validation_has_no_gap_to_itself(done):
+    (table,) = gap_tables(done[1], done[1])
+    assert {entry for row in table.rows for entry in row[2:]} == {"+0.000 ± 0.000"}
+
+
+def test_only_what_is_finished_is_compared(other, tmp_path):
+    shutil.copytree(other[1], tmp_path / "part")
+    (tmp_path / "part" / "alert" / "seed3" / "fold1" / "predictions.parquet").unlink()
+    assert finished(other[1]).seeds == (0, 3)
+    assert finished(tmp_path / "part").seeds == (0,)
+    shutil.rmtree(tmp_path / "part" / "alert" / "seed0")
+    with pytest.raises(ValueError, match="share no view"):
+        gap_tables(tmp_path / "part", other[1])
+
+
+def test_other_objects_are_not_compared(curves, other, tmp_path):
+    crossvalidate(replace(other[0], seeds=(0,)), curves[: len(curves) - 1], folder=tmp_path / "less")
+    with pytest.raises(ValueError, match="scored other objects"):
+        gap_tables(tmp_path / "less", other[1])
+
+
+def test_a_folder_without_a_cross_validation_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no cross-validation"):
+        finished(tmp_path)

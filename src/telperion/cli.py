@@ -69,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     cross.add_argument("--seeds", nargs="+", type=int, help="these seeds in place of the run's")
     cross.set_defaults(command=_crossvalidate)
 
+    compare = add("compare", help="how much better one cross-validation is than another, with its spread")
+    compare.add_argument("ours", type=Path, help="folder of a cross-validation")
+    compare.add_argument("theirs", type=Path)
+    compare.add_argument("--markdown", action="store_true", help="print Markdown")
+    compare.set_defaults(command=_compare)
+
     evaluate = add("evaluate", help="score a classifier on labelled light curves")
     evaluate.add_argument("model", help="a shipped classifier or a folder")
     evaluate.add_argument("data", type=Path)
@@ -118,6 +124,17 @@ def _crossvalidate(arguments: argparse.Namespace) -> None:
     with progress_bar() as bar:
         results = crossvalidate(run, light_curves, folder=arguments.output, jobs=arguments.jobs, progress=bar)
     _report([(run.name, result) for result in results], arguments, arguments.output / "report")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from telperion.crossvalidate import gap_tables
+    from telperion.tables import to_markdown, to_rich
+
+    for table in gap_tables(arguments.ours, arguments.theirs):
+        if arguments.markdown:
+            print(to_markdown(table), end="\n\n")  # noqa: T201 - as it is, to be copied
+        else:
+            Console().print(to_rich(table))
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import multiprocessing
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -21,9 +22,10 @@ from rich.progress import Progress
 
 from telperion.classifier import Classifier
 from telperion.encode.view import Context, View, keep_context
-from telperion.evaluate import evaluate
+from telperion.evaluate import Interval, bootstrap_gap, evaluate
 from telperion.lightcurves import LightCurves
-from telperion.scores import Evaluation, Scores
+from telperion.scores import LEVELS, Evaluation
+from telperion.tables import Table, day_name
 from telperion.taxonomy import Taxonomy
 from telperion.train import Run, labelled, train
 
@@ -191,22 +193,124 @@ def evaluations(run: Run, folder: str | Path) -> list[Evaluation]:
     for view in run.views:
         for context in run.contexts:
             for seed in run.seeds:
-                own = [c for c in cells(run) if (c.view, c.seed) == (view, seed) and context in c.contexts]
-                tables = [pq.read_table(Path(folder) / c.folder / "predictions.parquet") for c in own]
-                tables = [table.filter(pc.equal(table["context"], context)) for table in tables]
-                phases = {day: _evaluate(tables, day, tree) for day in run.days}
+                said = _Said(run, Path(folder), view, context, seed)
+                phases = {day: evaluate(labels=said.labels, tree=tree, **said.at(day)) for day in run.days}
                 results.append(Evaluation(view, context, phases))
     return results
 
 
-def _evaluate(tables: list[pa.Table], day: float, tree: Taxonomy) -> Scores:
-    """Score the rows of one day of all folds, each with the class mix that its classifier assumes."""
-    parts = [table.filter(pc.equal(table["days"], day)) for table in tables]
-    mixes = [np.tile(json.loads(part.schema.metadata[b"mix"]), (part.num_rows, 1)) for part in parts]
-    rows = pa.concat_tables([part.replace_schema_metadata(None) for part in parts])
-    probabilities = np.stack([rows[name].to_numpy() for name in tree.nodes], axis=1)
-    labels, decided = (tree.labels(rows[name].to_numpy(zero_copy_only=False)) for name in ("label", "leaf"))
-    return evaluate(probabilities, labels, tree, decided=decided, mix=np.concatenate(mixes))
+def gap_tables(ours: str | Path, theirs: str | Path) -> list[Table]:
+    """Compare the macro F1 of two finished cross-validations on the same objects, one table a view.
+
+    An entry is ours minus theirs and its standard error, from a bootstrap that draws each object for both; of several
+    seeds the mean.
+
+    Parameters
+    ----------
+    ours, theirs : path
+        Folders of cross-validations. Views, contexts, seeds and days that both have are compared.
+
+    Raises
+    ------
+    ValueError
+        They have nothing in common, or scored other objects.
+    """
+    folders, runs = (Path(ours), Path(theirs)), [finished(folder) for folder in (ours, theirs)]
+    tree = Taxonomy.load(runs[0].tree)
+    mine, other = runs
+    views, contexts, days, seeds = (
+        [value for value in getattr(mine, name) if value in getattr(other, name)]
+        for name in ("views", "contexts", "days", "seeds")
+    )
+    if not (views and contexts and days and seeds):
+        raise ValueError(f"{ours} and {theirs} share no view, context, day and seed that is finished")
+    tables = []
+    for view in views:
+        rows = []
+        for context in contexts:
+            pairs = [[_Said(run, folder, view, context, seed) for run, folder in zip(runs, folders, strict=True)]
+                     for seed in seeds]  # fmt: skip
+            for level in LEVELS:
+                gaps = [[_gap(pair, day, tree, level) for pair in pairs] for day in days]
+                rows.append([context, level, *(_entry(gap) for gap in gaps)])
+        columns = [("", "context"), ("", "level"), *(("", day_name(day)) for day in days)]
+        rules = [len(LEVELS) * place for place in range(1, len(contexts))]
+        tables.append(Table(f"Macro F1, {mine.name} minus {other.name}, {view} view", columns, rows, 2, rules))
+    return tables
+
+
+def finished(folder: str | Path) -> Run:
+    """Read back whose cross-validation lies in a folder; its views and seeds are those of which all folds are done.
+
+    Raises
+    ------
+    ValueError
+        The folder holds no cross-validation.
+    """
+    claim = Path(folder) / "run.toml"
+    if not claim.is_file():
+        raise ValueError(f"{folder} holds no cross-validation: it has no run.toml")
+    document = tomllib.loads(claim.read_text(encoding="utf-8"))
+    document.pop("objects", None)
+    found = {(part.parent.name, int(part.name.removeprefix("seed"))) for part in Path(folder).glob("*/seed*")}
+    done = [
+        (view, seed)
+        for view, seed in sorted(found)
+        if all(
+            (Path(folder) / cell.folder / "predictions.parquet").is_file()
+            for cell in cells(Run.from_dict(document | {"views": [view], "seeds": [seed]}))
+        )
+    ]
+    views, seeds = sorted({view for view, _ in done}), sorted({seed for _, seed in done})
+    whole = [seed for seed in seeds if all((view, seed) in done for view in views)]
+    return Run.from_dict(document | {"views": views, "seeds": whole})
+
+
+class _Said:
+    """What a cross-validation said of every object in one view, with one context, by one seed; folds pooled."""
+
+    def __init__(self, run: Run, folder: Path, view: View, context: Context, seed: int) -> None:
+        self._tree = Taxonomy.load(run.tree)
+        own = [c for c in cells(dataclasses.replace(run, views=(view,), seeds=(seed,))) if context in c.contexts]
+        tables = [pq.read_table(folder / cell.folder / "predictions.parquet") for cell in own]
+        self._mix = np.array([json.loads(table.schema.metadata[b"mix"]) for table in tables])  # one a fold
+        rows = pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
+        rows = rows.filter(pc.equal(rows["context"], context)).sort_by(
+            [("days", "ascending"), ("object_id", "ascending")]
+        )
+        self._days = rows["days"].to_numpy()
+        self._rows = rows
+        first = self._part(self._days[0])
+        self.object_id = first["object_id"].to_numpy(zero_copy_only=False)
+        self.labels = self._tree.labels(first["label"].to_numpy(zero_copy_only=False))
+
+    def _part(self, day: float) -> pa.Table:
+        start, stop = (int(np.searchsorted(self._days, day, side=side)) for side in ("left", "right"))
+        return self._rows.slice(start, stop - start)
+
+    def at(self, day: float) -> dict[str, NDArray[Any]]:
+        """Give probabilities, decided leaves and the class mix assumed for each object, as `evaluate` takes them."""
+        part = self._part(day)
+        return {
+            "probabilities": np.stack([part[name].to_numpy() for name in self._tree.nodes], axis=1),
+            "decided": self._tree.labels(part["leaf"].to_numpy(zero_copy_only=False)),
+            "mix": self._mix[part["fold"].to_numpy()],
+        }
+
+
+def _gap(pair: list[_Said], day: float, tree: Taxonomy, level: str) -> Interval:
+    if not np.array_equal(pair[0].object_id, pair[1].object_id):
+        raise ValueError("the two cross-validations scored other objects")
+    said = [one.at(day) for one in pair]
+    return bootstrap_gap(
+        said[0]["probabilities"], said[1]["probabilities"], pair[0].labels, tree, level,
+        decided=(said[0]["decided"], said[1]["decided"]),
+    )  # fmt: skip
+
+
+def _entry(gaps: list[Interval]) -> str:
+    error = np.sqrt(np.mean([gap.standard_error**2 for gap in gaps]))
+    return f"{np.mean([gap.estimate for gap in gaps]):+.3f} ± {error:.3f}"
 
 
 def _claim(folder: Path, run: Run, light_curves: LightCurves) -> None:

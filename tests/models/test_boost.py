@@ -17,7 +17,15 @@ from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
 
 SMALL = boost.Config(
-    truncations=3, resampled=0.5, boosters=1, rounds=8, leaves=4, min_rows=3, row_fraction=0.8, feature_fraction=0.3
+    truncations=3,
+    resampled=0.5,
+    eras=(30.0,),
+    boosters=1,
+    rounds=8,
+    leaves=4,
+    min_rows=3,
+    row_fraction=0.8,
+    feature_fraction=0.3,
 )
 
 
@@ -87,8 +95,32 @@ def test_several_boosters_are_averaged(curves, tree, tmp_path):
     config = replace(SMALL, boosters=2, rounds=3)
     both = boost.fit(curves, curves[:1], tree, config, folder=tmp_path, progress=False, seed=0)
     known = view(curves, 8.0, "alert")
-    each = [boost.Boost(tree, config, both.features, both.mix, [one]).predict(known) for one in both.boosters]
+    parts = zip(*both.boosters, strict=True)
+    each = [boost.Boost(tree, config, both.features, both.mix, [[b] for b in one]).predict(known) for one in parts]
     np.testing.assert_allclose(both.predict(known), np.mean(each, axis=0), atol=1e-6)
+
+
+def test_young_and_old_light_curves_have_boosters_of_their_own(curves, model):
+    age = boost.ages(curves)
+    np.testing.assert_array_equal(
+        age, [c.time[-1] - c.first_detection[0] for c in map(curves.__getitem__, range(len(curves)))]
+    )
+    young, old = (boost.Boost(model.tree, model.config, model.features, model.mix, [e, e]) for e in model.boosters)
+    for day in (5.0, 60.0):
+        known = view(curves, day, "alert")
+        expected = np.where(boost.ages(known)[:, None] < 30, young.predict(known), old.predict(known))
+        np.testing.assert_array_equal(model.predict(known), expected)
+
+
+def test_an_object_without_a_detection_or_rows_is_young():
+    rows = [[1.0, 50.0], [0, 0], [1.0, 1.0], [1.0, 1.0], [False, False]]
+    assert boost.ages(LightCurves(["a", "b"], [0, 2, 2], *rows)).tolist() == [0, 0]
+
+
+def test_an_era_without_light_curves_is_refused(curves, tree, tmp_path):
+    config = replace(SMALL, eras=(9000.0,))
+    with pytest.raises(ValueError, match="no light curve to learn from is 9000 to inf days old"):
+        boost.fit(curves, curves[:1], tree, config, folder=tmp_path, progress=False, seed=0)
 
 
 def test_balanced_training_states_a_balanced_mix(curves, tree, tmp_path):
@@ -110,7 +142,7 @@ def test_every_training_object_enters_with_every_context_and_rare_ones_more_ofte
     config = replace(SMALL, truncations=12, families=("host",))
     leaf = np.searchsorted(tree.leaves, tree.labels(curves.label))
     few = np.concatenate([np.flatnonzero(leaf == 0)[:2], np.flatnonzero(leaf == 1)])
-    table, owner = boost.examples(curves[few], leaf[few], config, np.random.default_rng(0))
+    table, owner, _ = boost.examples(curves[few], leaf[few], config, np.random.default_rng(0))
     entries = np.bincount(owner, minlength=len(few))
     assert entries[:2].mean() == pytest.approx(2 * entries[2:].mean(), rel=0.1)
     z = table[:, boost.feature_names(config).index("host.z_specz")]
@@ -127,6 +159,8 @@ def test_every_training_object_enters_with_every_context_and_rare_ones_more_ofte
         ({"balance": 2.0}, "balance is 2.0"),
         ({"dimming": -1.0}, "must not be negative"),
         ({"leaves": 1}, "leaves at least 2"),
+        ({"eras": (30.0, 10.0)}, "eras are"),
+        ({"eras": (0.0,)}, "eras are"),
     ],
 )
 def test_settings_out_of_range_are_refused(change, message):
@@ -157,7 +191,7 @@ def test_a_foreign_card_is_refused(model, tree, tmp_path, changes, message):
 
 def test_a_missing_truncated_or_foreign_booster_is_refused(model, tree, tmp_path):
     model.save(tmp_path)
-    path = tmp_path / "booster-0.txt.gz"
+    path = tmp_path / "booster-1-0.txt.gz"
     whole = path.read_bytes()
     for content, message in [(whole[:2000], "not a compressed"), (b"tree\n", "not a compressed"),
                              (gzip.compress(b"hello"), "not a LightGBM model")]:  # fmt: skip

@@ -1,10 +1,10 @@
-"""Gradient-boosted trees (LightGBM) on light-curve statistics: one booster for every phase and every kind of context.
+"""Gradient-boosted trees (LightGBM) on light-curve statistics, for every phase and every kind of context.
 
 Each training object enters many times, each time cut at another day, with one of the three kinds of context
 (missing features are NaN), and mostly as a farther, noisier and sparser copy of itself
 (`telperion.encode.resample`): so the booster learns what a young, faint, hostless light curve can and cannot tell.
-Objects of rare classes enter more often, each object with less weight for it. It sees whole light curves, so it is
-not steppable.
+Objects of rare classes enter more often, each object with less weight for it. Young and old light curves have boosters
+of their own. They see whole light curves, so the model is not steppable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ try:
 except ModuleNotFoundError as error:  # an extra
     raise ModuleNotFoundError("the boosted trees need LightGBM: pip install 'telperion[boost]'") from error
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_FILE_BYTES, MAX_TEXT_BYTES = 32_000_000, 400_000_000
 BATCH_OBJECTS = 5000
 SHORTEST, LONGEST = 0.1, 1100.0  # days, of the truncations
@@ -61,8 +61,11 @@ class Config:
         Largest dimming of a copy, mag, and largest share of nights that it loses.
     balance : float
         Power of the class weights: 0 trains on the mix as it is, 1 as if all classes were equally common.
+    eras : tuple of float
+        Ages, in days from the first detection to the last row, at which other boosters take over. Those of an era learn
+        from its light curves, and from older ones up to twice its end.
     boosters : int
-        Boosters, drawn with different seeds and truncations, whose probabilities are averaged.
+        Boosters of each era, drawn with different seeds and truncations, whose probabilities are averaged.
     rounds, leaves, min_rows : int
         Trees a class, leaves a tree, fewest rows of a leaf.
     learning_rate, feature_fraction, row_fraction, l2 : float
@@ -83,6 +86,7 @@ class Config:
     dimming: float = 1.0
     thinning: float = 0.4
     balance: float = 0.5
+    eras: tuple[float, ...] = (10.0,)
     boosters: int = 2
     rounds: int = 250
     leaves: int = 7
@@ -108,6 +112,8 @@ class Config:
         for name in ("balance", "resampled", "thinning"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a number from 0 to 1")
+        if any(not later > age for age, later in itertools.pairwise((0.0, *self.eras))):
+            raise ValueError(f"eras are {self.eras}, expected ages that rise from above zero")
         if min(self.l2, self.dimming) < 0:
             raise ValueError("l2 and dimming must not be negative")
 
@@ -126,8 +132,8 @@ class Boost:
         Names of the features, as `telperion.encode.statistics.statistics` gives them.
     mix : array, shape ``(n_leaves,)``
         The class mix that the probabilities assume; an object without rows gets it.
-    boosters : sequence of lightgbm.Booster
-        Class ``k`` of each is leaf ``k`` of the tree.
+    boosters : sequence of sequences of lightgbm.Booster
+        Those of each era; class ``k`` of each is leaf ``k`` of the tree.
     """
 
     steppable = False
@@ -138,9 +144,10 @@ class Boost:
         config: Config,
         features: tuple[str, ...],
         mix: NDArray[np.float64],
-        boosters: Sequence[Any],
+        boosters: Sequence[Sequence[Any]],
     ) -> None:
-        self.tree, self.config, self.features, self.boosters = tree, config, features, tuple(boosters)
+        self.tree, self.config, self.features = tree, config, features
+        self.boosters = tuple(tuple(era) for era in boosters)
         self.mix = tree.mix(mix)
 
     def predict(self, light_curves: LightCurves) -> NDArray[np.float32]:
@@ -159,12 +166,17 @@ class Boost:
         seen = np.flatnonzero(light_curves.lengths > 0)
         for start in range(0, len(seen), BATCH_OBJECTS):
             part = seen[start : start + BATCH_OBJECTS]
-            table = statistics(light_curves[part], self.config.families).values
-            leaf[part] = np.mean([booster.predict(table, num_threads=1) for booster in self.boosters], axis=0)
+            known = light_curves[part]
+            table = statistics(known, self.config.families).values
+            era = np.searchsorted(self.config.eras, ages(known), side="right")
+            for number in np.unique(era):
+                own = era == number
+                said = [booster.predict(table[own], num_threads=1) for booster in self.boosters[number]]
+                leaf[part[own]] = np.mean(said, axis=0)
         return self.tree.from_leaves(leaf).astype(np.float32)
 
     def save(self, folder: str | Path) -> None:
-        """Write ``boost.json`` and each booster as compressed LightGBM text, ``booster-0.txt.gz`` and so on."""
+        """Write ``boost.json`` and each booster as compressed LightGBM text, ``booster-ERA-NUMBER.txt.gz``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         document = {
@@ -175,8 +187,8 @@ class Boost:
             "mix": self.mix.tolist(),
         }
         (folder / "boost.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-        for number, booster in enumerate(self.boosters):
-            _write(folder / f"booster-{number}.txt.gz", booster)
+        for path, booster in zip(_paths(folder, self.config), itertools.chain(*self.boosters), strict=True):
+            _write(path, booster)
 
 
 def load(folder: str | Path, tree: Taxonomy) -> Boost:
@@ -202,11 +214,11 @@ def load(folder: str | Path, tree: Taxonomy) -> Boost:
         raise ValueError(f"{card} lists features that are not those this version computes")
     if document["leaves"] != [tree.nodes[leaf] for leaf in tree.leaves]:
         raise ValueError(f"{card} has other leaves than the tree {tree.name!r}")
-    boosters = [_read(folder / f"booster-{number}.txt.gz") for number in range(config.boosters)]
+    boosters = [_read(path) for path in _paths(folder, config)]
     for booster in boosters:
         if booster.num_feature() != len(features) or booster.num_model_per_iteration() != tree.leaves.size:
             raise ValueError(f"{folder}: a booster has other features or classes than boost.json says")
-    return Boost(tree, config, features, np.array(document["mix"]), boosters)
+    return Boost(tree, config, features, np.array(document["mix"]), _by_era(boosters, config))
 
 
 def fit(
@@ -247,20 +259,45 @@ def fit(
     mix = np.where(counts > 0, np.maximum(counts, 1.0) ** (1 - config.balance), 0.0)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    task = progress.add_task("boosted trees", total=config.boosters * config.rounds) if progress else None
+    paths = _paths(folder, config)
+    task = progress.add_task("boosted trees", total=len(paths) * config.rounds) if progress else None
 
     def tick(_: Any) -> None:
         if progress and task is not None:
             progress.advance(task)
 
-    boosters = []
     for number in range(config.boosters):
-        finished = folder / f"booster-{number}.txt.gz"
-        if not finished.is_file():
-            rng = np.random.default_rng([seed, number])
-            _write(finished, _boost(known, leaf, counts, config, rng, tick))
-        boosters.append(_read(finished))
-    return Boost(tree, config, feature_names(config), mix, boosters)
+        own = paths[number :: config.boosters]
+        if all(path.is_file() for path in own):
+            continue
+        rng = np.random.default_rng([seed, number])
+        drawn = examples(known, leaf, config, rng)
+        for path, era, its_seed in zip(own, eras(config), rng.integers(2**31, size=len(own)), strict=True):
+            if not path.is_file():
+                _write(path, _boost(drawn, era, leaf, tree.leaves.size, config, int(its_seed), tick))
+    return Boost(tree, config, feature_names(config), mix, _by_era([_read(path) for path in paths], config))
+
+
+def eras(config: Config) -> list[tuple[float, float]]:
+    """Give the ages of the light curves that each era learns from."""
+    ends = (0.0, *config.eras, np.inf)
+    return [(start, 2 * stop) for start, stop in itertools.pairwise(ends)]
+
+
+def ages(light_curves: LightCurves) -> NDArray[np.float64]:
+    """Give the days from each object's first detection to its last row, 0 without either, shape ``(n_objects,)``."""
+    last = np.full(len(light_curves), np.nan)
+    seen = light_curves.lengths > 0
+    last[seen] = light_curves.time[light_curves.offsets[1:][seen] - 1]
+    return np.fmax(last - light_curves.first_detection, 0)
+
+
+def _paths(folder: Path, config: Config) -> list[Path]:
+    return [folder / f"booster-{era}-{n}.txt.gz" for era in range(len(config.eras) + 1) for n in range(config.boosters)]
+
+
+def _by_era(boosters: list[Any], config: Config) -> list[list[Any]]:
+    return [boosters[first : first + config.boosters] for first in range(0, len(boosters), config.boosters)]
 
 
 def feature_names(config: Config) -> tuple[str, ...]:
@@ -270,10 +307,25 @@ def feature_names(config: Config) -> tuple[str, ...]:
     return statistics(empty, config.families).names
 
 
-def examples(
-    light_curves: LightCurves, leaf: NDArray[np.int64], config: Config, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Draw the entries of all objects and compute their statistics.
+class Examples(NamedTuple):
+    """Light curves as the boosters learn from them.
+
+    Parameters
+    ----------
+    table : array, shape ``(n_examples, n_features)``
+    owner : array of int, shape ``(n_examples,)``
+        The object of each.
+    age : array, shape ``(n_examples,)``, days
+        See `ages`.
+    """
+
+    table: NDArray[np.float32]
+    owner: NDArray[np.int64]
+    age: NDArray[np.float64]
+
+
+def examples(light_curves: LightCurves, leaf: NDArray[np.int64], config: Config, rng: np.random.Generator) -> Examples:
+    """Draw the entries of all objects and compute their statistics; those without rows at the day drawn are missing.
 
     Parameters
     ----------
@@ -281,17 +333,11 @@ def examples(
         With all their rows and context.
     leaf : array, shape ``(n_objects,)``, int
         Class of each object.
-
-    Returns
-    -------
-    table : array, shape ``(n_examples, n_features)``
-    owner : array, shape ``(n_examples,)``
-        The object of each example; one without rows at the day drawn is missing.
     """
     n = len(light_curves)
     share = np.bincount(leaf)[leaf] ** -0.5
     entries = np.floor(np.minimum(config.truncations * share / share.mean(), MOST_ENTRIES) + rng.random(n)).astype(int)
-    tables, owners = [], []
+    tables, owners, known_for = [], [], []
     for turn in range(entries.max()):
         entering = np.flatnonzero(entries > turn)
         resampled = rng.random(len(entering)) < config.resampled
@@ -302,7 +348,8 @@ def examples(
             seen = known.lengths > 0
             tables.append(statistics(known[seen], config.families).values)
             owners.append(members[seen])
-    return np.concatenate(tables), np.concatenate(owners)
+            known_for.append(ages(known[seen]))
+    return Examples(np.concatenate(tables), np.concatenate(owners), np.concatenate(known_for))
 
 
 def _enter(
@@ -330,15 +377,23 @@ def _with_leaf(light_curves: LightCurves, tree: Taxonomy) -> tuple[LightCurves, 
 
 
 def _boost(
-    light_curves: LightCurves, leaf: NDArray, counts: NDArray, config: Config, rng: np.random.Generator, tick: Any
+    drawn: Examples,
+    era: tuple[float, float],
+    leaf: NDArray[np.int64],
+    n_leaves: int,
+    config: Config,
+    seed: int,
+    tick: Any,
 ) -> Any:
-    """Fit one booster."""
-    table, owner = examples(light_curves, leaf, config, rng)
-    per_object = np.bincount(owner, minlength=len(light_curves))
-    weight = counts[leaf[owner]].astype(float) ** -config.balance / per_object[owner]
+    """Fit one booster on the examples of one era."""
+    own = (drawn.age >= era[0]) & (drawn.age <= era[1])
+    if not own.any():
+        raise ValueError(f"no light curve to learn from is {era[0]:g} to {era[1]:g} days old; set other eras")
+    table, owner = drawn.table[own], drawn.owner[own]
+    weight = np.bincount(leaf)[leaf[owner]].astype(float) ** -config.balance / np.bincount(owner)[owner]
     parameters = {
         "objective": "multiclass",
-        "num_class": len(counts),
+        "num_class": n_leaves,
         "num_leaves": config.leaves,
         "learning_rate": config.learning_rate,
         "feature_fraction": config.feature_fraction,
@@ -351,7 +406,7 @@ def _boost(
         "num_threads": 1,
         "deterministic": True,
         "force_col_wise": True,
-        "seed": int(rng.integers(2**31)),
+        "seed": seed,
         "verbose": -1,
     }
     data = lightgbm.Dataset(table, leaf[owner], weight=weight / weight.mean(), params=parameters, free_raw_data=True)
