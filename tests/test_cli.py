@@ -41,6 +41,8 @@ def test_a_cross_validation_leaves_a_report(data, run, tmp_path, capsys):
     assert main(["crossvalidate", str(run), str(data), "-o", str(tmp_path / "cv")]) == 0
     assert (tmp_path / "cv" / "report" / "scores.json").is_file()
     assert "leaves" in capsys.readouterr().out
+    assert main(["compare", str(tmp_path / "cv"), str(tmp_path / "cv"), "--markdown"]) == 0
+    assert "+0.000 ± 0.000 |" in capsys.readouterr().out
 
 
 def test_a_tree_is_drawn(capsys):
@@ -54,6 +56,7 @@ def test_a_tree_is_drawn(capsys):
         ["tree", "oak"],
         ["classify", "nowhere", "-m", "plasticc", "-o", "x.parquet"],
         ["train", "nowhere.toml", "nowhere", "-o", "x"],
+        ["compare", "nowhere"],
         ["evaluate", "no-such-model", "nowhere"],
     ],
 )

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.model_selection import StratifiedKFold
 
-from telperion.crossvalidate import cells, crossvalidate, finished, folds, gap_tables
+from telperion.crossvalidate import cells, comparison_tables, crossvalidate, finished, folds, gap_tables
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
 from telperion.train import Run
@@ -118,6 +118,17 @@ def test_gaps_are_the_differences_of_the_scores(done, other):
             estimate, error = map(float, text.split(" ± "))
             assert estimate == pytest.approx(gap, abs=6e-4)
             assert error < 0.1
+
+
+def test_cross_validations_stand_side_by_side(done, other):
+    f1, loss, *_ = comparison_tables([done[1], other[1]])
+    assert [row[0] for row in f1.rows] == ["small, specz context", "small, none context", "other, none context"]
+    assert "±" not in f1.rows[1][1]
+    seeds = [run.phases[2.0]["leaves"].macro.f1 for run in other[2]]
+    assert f1.rows[2][1] == f"{np.mean(seeds):.3f} ± {np.std(seeds, ddof=1):.3f}"
+    assert loss.title.startswith("Balanced log-loss")
+    named = comparison_tables([done[1], done[1]])[0]
+    assert [row[0] for row in named.rows] == [f"{done[1].name}, specz context", f"{done[1].name}, none context"]
 
 
 def test_a_cross_validation_has_no_gap_to_itself(done):

@@ -69,9 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     cross.add_argument("--seeds", nargs="+", type=int, help="these seeds in place of the run's")
     cross.set_defaults(command=_crossvalidate)
 
-    compare = add("compare", help="how much better one cross-validation is than another, with its spread")
-    compare.add_argument("ours", type=Path, help="folder of a cross-validation")
-    compare.add_argument("theirs", type=Path)
+    compare = add("compare", help="cross-validations side by side, and how much better the first is than each other")
+    compare.add_argument("folders", nargs="+", type=Path, help="folders of cross-validations on the same objects")
     compare.add_argument("--markdown", action="store_true", help="print Markdown")
     compare.set_defaults(command=_compare)
 
@@ -127,10 +126,11 @@ def _crossvalidate(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from telperion.crossvalidate import gap_tables
+    from telperion.crossvalidate import comparison_tables, gap_tables
     from telperion.tables import to_markdown, to_rich
 
-    for table in gap_tables(arguments.ours, arguments.theirs):
+    ours, *others = arguments.folders
+    for table in (*comparison_tables(arguments.folders), *(gap for other in others for gap in gap_tables(ours, other))):
         if arguments.markdown:
             print(to_markdown(table), end="\n\n")  # noqa: T201 - as it is, to be copied
         else:

@@ -7,10 +7,10 @@ import hashlib
 import json
 import multiprocessing
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +25,11 @@ from telperion.encode.view import Context, View, keep_context
 from telperion.evaluate import Interval, bootstrap_gap, evaluate
 from telperion.lightcurves import LightCurves
 from telperion.scores import LEVELS, Evaluation
-from telperion.tables import Table, day_name
+from telperion.tables import Table, comparison_table, day_name
 from telperion.taxonomy import Taxonomy
 from telperion.train import Run, labelled, train
+
+CONTEXTS = get_args(Context)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,6 +199,35 @@ def evaluations(run: Run, folder: str | Path) -> list[Evaluation]:
                 phases = {day: evaluate(labels=said.labels, tree=tree, **said.at(day)) for day in run.days}
                 results.append(Evaluation(view, context, phases))
     return results
+
+
+def comparison_tables(folders: Sequence[str | Path]) -> list[Table]:
+    """Show cross-validations side by side, by view and context: macro F1 of each level and log-loss of the leaves.
+
+    What is finished is shown, of several seeds the mean and the standard deviation; under the folders' names where two
+    runs have one name.
+
+    Raises
+    ------
+    ValueError
+        A folder holds no cross-validation, or none has a finished one.
+    """
+    runs = [finished(folder) for folder in folders]
+    alike = len({run.name for run in runs}) < len(runs)
+    names = [Path(folder).name if alike else run.name for folder, run in zip(folders, runs, strict=True)]
+    parts = zip(names, runs, folders, strict=True)
+    gathered = [(name, one) for name, run, folder in parts for one in evaluations(run, folder)]
+    tables = []
+    for view in dict.fromkeys(one.view for _, one in gathered):
+        own = sorted(
+            (pair for pair in gathered if pair[1].view == view), key=lambda pair: CONTEXTS.index(pair[1].context)
+        )
+        for measure, level in (("f1", "leaves"), ("balanced_log_loss", "leaves"), ("f1", "level 2"), ("f1", "level 1")):
+            table = comparison_table(own, measure, [level])
+            tables.append(dataclasses.replace(table, title=f"{table.title}, {view} view"))
+    if not tables:
+        raise ValueError("none of the cross-validations is finished")
+    return tables
 
 
 def gap_tables(ours: str | Path, theirs: str | Path) -> list[Table]:
