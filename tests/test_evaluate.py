@@ -375,3 +375,21 @@ def test_decisions_must_be_leaves_and_not_come_twice(rng):
 def test_an_unknown_level_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match="no level 'leaf'; there are level 1, level 2, leaves"):
         level_nodes(TREE, "leaf")
+
+
+def test_calibration_is_judged_on_the_mix_of_the_objects_scored(rng):
+    tree = Taxonomy.load("plasticc")
+    n_leaves = tree.leaves.size
+    natural = 0.7 ** np.arange(n_leaves)
+    natural, assumed = natural / natural.sum(), natural[::-1] / natural.sum()
+    truth = rng.choice(n_leaves, 20_000, p=natural)
+    seen = rng.normal(np.eye(n_leaves)[truth], 0.8)  # the evidence: likelihood exp(seen / 0.8^2) for each class
+    likelihood = np.exp((seen - seen.max(axis=1, keepdims=True)) / 0.64)
+    belief = likelihood * assumed
+    nodes = tree.from_leaves(belief / belief.sum(axis=1, keepdims=True))
+    told = evaluate(nodes, tree.leaves[truth], tree, mix=assumed)
+    untold = evaluate(nodes, tree.leaves[truth], tree)
+    for level in LEVELS:
+        assert told[level].summary["top_label_calibration_error"] < 0.015
+        assert told[level].log_loss < untold[level].log_loss
+    assert untold["leaves"].summary["top_label_calibration_error"] > 0.03

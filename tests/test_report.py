@@ -68,7 +68,7 @@ def test_a_classifier_is_scored_with_its_own_view_and_rule(labelled):
     scores = score(classifier, labelled, days=[2, np.inf])
     assert (scores.view, scores.context, scores.days) == ("alert", "specz", (2, np.inf))
     assert scores.phases[2]["leaves"].macro.f1 == 1
-    assert scores.phases[2]["leaves"].log_loss == pytest.approx(-np.log(0.6), abs=1e-6)
+    assert scores.phases[2]["leaves"].balanced_log_loss == pytest.approx(-np.log(0.6), abs=1e-6)
 
 
 def test_undetected_objects_are_left_out_with_a_notice(labelled):

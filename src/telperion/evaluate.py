@@ -86,10 +86,11 @@ def evaluate(
         Leaves are decided by ``argmax(probability / leaf_prior)``, without it by the highest probability.
     decided : array of int, shape ``(n_objects,)``, optional
         Positions of the leaves, decided elsewhere (each fold of a cross-validation has a rule of its own).
-
     mix : array, shape ``(n_leaves,)`` or ``(n_objects, n_leaves)``, optional
-        The class mix that the probabilities assume. With it the balanced log-loss is that of the probabilities moved to
-        a mix in which the classes of a level are equally common, as the mean that it takes has them.
+        The class mix that the probabilities assume. With it ROC-AUC, log-loss, calibration error and reliability are
+        those of the probabilities moved to the mix of the objects scored, and the balanced log-loss that of the
+        probabilities moved to a mix in which the classes of a level are equally common, as the mean that it takes has
+        them.
 
     Raises
     ------
@@ -111,14 +112,16 @@ def evaluate(
     shares = np.ones((1, tree.leaves.size)) if mix is None else np.atleast_2d(np.asarray(mix, dtype=np.float64))
     for level in LEVELS:
         nodes = level_nodes(tree, level)
-        common = np.broadcast_to(
-            np.ones(1) if mix is None else tree.from_leaves(shares)[:, nodes], (len(node), nodes.size)
-        )
         truth = _true_class(node, tree, nodes)
         reached = truth >= 0
+        belief = fair = probability[reached][:, nodes]
+        if mix is not None:
+            common = np.broadcast_to(tree.from_leaves(shares)[:, nodes], (len(node), nodes.size))[reached]
+            fair = _moved(belief, common, np.ones(nodes.size))
+            belief = _moved(belief, common, np.bincount(truth[reached], minlength=nodes.size))
         levels[level] = _score(
-            probability[reached][:, nodes],
-            common[reached],
+            belief,
+            fair,
             truth[reached],
             _decide(probability, tree, level, leaf_prior, decided)[reached],
             classes=tuple(tree.nodes[node] for node in nodes),
@@ -265,7 +268,7 @@ def bootstrap_gap(
 
 def _score(
     belief: NDArray[np.float64],
-    common: NDArray[np.float64],
+    fair: NDArray[np.float64],
     truth: NDArray[np.int64],
     decided: NDArray[np.int64],
     *,
@@ -280,8 +283,7 @@ def _score(
     roc = np.array([np.interp(ROC_GRID, *curve) for curve in curves])
     support = is_class.sum(axis=0)
     loss = -np.log(np.clip(belief[is_class], _SMALLEST, 1))
-    fair = belief / np.maximum(common, _SMALLEST)
-    fair_loss = -np.log(np.clip((fair / fair.sum(axis=1, keepdims=True))[is_class], _SMALLEST, 1))
+    fair_loss = -np.log(np.clip(fair[is_class], _SMALLEST, 1))
     class_loss = np.bincount(truth, fair_loss, size) / np.maximum(support, 1)
     return LevelScores(
         classes=classes,
@@ -295,6 +297,15 @@ def _score(
         balanced_log_loss=weighted_mean(class_loss, support > 0),
         left_out=left_out,
     )
+
+
+def _moved(
+    probability: NDArray[np.float64], old: NDArray[np.float64], new: NDArray[np.float64] | NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Move the probabilities of a level, shape ``(n, n_classes)``, from one class mix to another."""
+    moved = probability / np.maximum(old, _SMALLEST) * new
+    total = moved.sum(axis=1, keepdims=True)
+    return np.where(total > 0, moved / np.where(total > 0, total, 1), probability)
 
 
 def _true_class(node: NDArray[np.int64], tree: Taxonomy, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
