@@ -109,19 +109,18 @@ def evaluate(
     if decided is not None and leaf_prior is not None:
         raise ValueError("leaves are decided by leaf_prior or given as decided, not both")
     levels = {}
-    shares = np.ones((1, tree.leaves.size)) if mix is None else np.atleast_2d(np.asarray(mix, dtype=np.float64))
+    shares = None if mix is None else np.broadcast_to(np.asarray(mix, dtype=np.float64), (len(node), tree.leaves.size))
+    natural = probability if shares is None else _moved_to_scored(probability, shares, node, tree)
     for level in LEVELS:
         nodes = level_nodes(tree, level)
         truth = _true_class(node, tree, nodes)
         reached = truth >= 0
-        belief = fair = probability[reached][:, nodes]
-        if mix is not None:
-            common = np.broadcast_to(tree.from_leaves(shares)[:, nodes], (len(node), nodes.size))[reached]
-            fair = _moved(belief, common, np.ones(nodes.size))
-            belief = _moved(belief, common, np.bincount(truth[reached], minlength=nodes.size))
+        fair = probability[:, nodes]
+        if shares is not None:
+            fair = _moved(fair, tree.from_leaves(shares)[:, nodes], np.ones(nodes.size))
         levels[level] = _score(
-            belief,
-            fair,
+            natural[reached][:, nodes],
+            fair[reached],
             truth[reached],
             _decide(probability, tree, level, leaf_prior, decided)[reached],
             classes=tuple(tree.nodes[node] for node in nodes),
@@ -299,10 +298,17 @@ def _score(
     )
 
 
-def _moved(
-    probability: NDArray[np.float64], old: NDArray[np.float64], new: NDArray[np.float64] | NDArray[np.int64]
+def _moved_to_scored(
+    probability: NDArray[np.float64], old: NDArray[np.float64], node: NDArray[np.int64], tree: Taxonomy
 ) -> NDArray[np.float64]:
-    """Move the probabilities of a level, shape ``(n, n_classes)``, from one class mix to another."""
+    """Move node probabilities to the mix of the true classes; an inner node counts for all leaves below it."""
+    below = tree.leaves_below[node[node >= 0]]
+    new = (below / below.sum(axis=1, keepdims=True)).sum(axis=0)
+    return np.asarray(tree.from_leaves(_moved(probability[:, tree.leaves], old, new)))
+
+
+def _moved(probability: NDArray, old: NDArray, new: NDArray) -> NDArray[np.float64]:
+    """Move probabilities of classes, shape ``(n, n_classes)``, from one mix of them to another."""
     moved = probability / np.maximum(old, _SMALLEST) * new
     total = moved.sum(axis=1, keepdims=True)
     return np.where(total > 0, moved / np.where(total > 0, total, 1), probability)
