@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -114,7 +114,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _crossvalidate(arguments: argparse.Namespace) -> None:
-    from telperion.crossvalidate import crossvalidate
+    from telperion.crossvalidate import crossvalidate, histories
     from telperion.train import Run
 
     run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
@@ -122,7 +122,8 @@ def _crossvalidate(arguments: argparse.Namespace) -> None:
     run = replace(run, views=views, seeds=tuple(arguments.seeds or run.seeds))
     with progress_bar() as bar:
         results = crossvalidate(run, light_curves, folder=arguments.output, jobs=arguments.jobs, progress=bar)
-    _report([(run.name, result) for result in results], arguments, arguments.output / "report")
+    learning = histories(run, arguments.output)
+    _report([(run.name, result) for result in results], arguments, arguments.output / "report", learning)
 
 
 def _compare(arguments: argparse.Namespace) -> None:
@@ -149,12 +150,18 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         Console().print(training_note(classifier))
 
 
-def _report(runs: list[tuple[str, Evaluation]], arguments: argparse.Namespace, folder: Path | None) -> None:
+def _report(
+    runs: list[tuple[str, Evaluation]],
+    arguments: argparse.Namespace,
+    folder: Path | None,
+    histories: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
+) -> None:
     from telperion.report import show, write_report
 
     show(runs, days=runs[0][1].days)
     if folder:
-        page = write_report(folder, runs, title=runs[0][0], data=str(arguments.data), command=_command())
+        title, data = runs[0][0], str(arguments.data)
+        page = write_report(folder, runs, title=title, data=data, command=_command(), histories=histories)
         Console().print(f"report: {page}")
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import multiprocessing
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, get_args
@@ -199,6 +199,19 @@ def evaluations(run: Run, folder: str | Path) -> list[Evaluation]:
                 phases = {day: evaluate(labels=said.labels, tree=tree, **said.at(day)) for day in run.days}
                 results.append(Evaluation(view, context, phases))
     return results
+
+
+def histories(run: Run, folder: str | Path) -> dict[str, Sequence[Mapping[str, float]]]:
+    """Give losses by epoch of the networks that the first fold of the first seed trained, by what they are."""
+    found = {}
+    for cell in cells(dataclasses.replace(run, seeds=run.seeds[:1])):
+        if cell.fold == 0:
+            model = Classifier.load(Path(folder) / cell.folder / "classifier").model
+            for kind, member in getattr(model, "members", [(run.model["kind"], model)]):
+                if history := getattr(member, "history", None):
+                    context = f", {cell.contexts[0]} context" if cell.separate else ""
+                    found[f"{kind}, {cell.view} view{context}, first fold"] = history
+    return found
 
 
 def comparison_tables(folders: Sequence[str | Path]) -> list[Table]:
