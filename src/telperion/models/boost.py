@@ -63,7 +63,7 @@ class Config:
         Power of the class weights: 0 trains on the mix as it is, 1 as if all classes were equally common.
     eras : tuple of float
         Ages, in days from the first detection to the last row, at which other boosters take over. Those of an era learn
-        from its light curves, and from older ones up to twice its end.
+        from its light curves and from older ones.
     boosters : int
         Boosters of each era, drawn with different seeds and truncations, whose probabilities are averaged.
     rounds, leaves, min_rows : int
@@ -272,16 +272,14 @@ def fit(
             continue
         rng = np.random.default_rng([seed, number])
         drawn = examples(known, leaf, config, rng)
-        for path, era, its_seed in zip(own, eras(config), rng.integers(2**31, size=len(own)), strict=True):
+        starts = (0.0, *config.eras)
+        for path, start, its_seed in zip(own, starts, rng.integers(2**31, size=len(own)), strict=True):
             if not path.is_file():
-                _write(path, _boost(drawn, era, leaf, tree.leaves.size, config, int(its_seed), tick))
+                older = drawn.of(drawn.age >= start)
+                if not older.owner.size:
+                    raise ValueError(f"no light curve to learn from is {start:g} days old; set other eras")
+                _write(path, _boost(older, leaf, tree.leaves.size, config, int(its_seed), tick))
     return Boost(tree, config, feature_names(config), mix, _by_era([_read(path) for path in paths], config))
-
-
-def eras(config: Config) -> list[tuple[float, float]]:
-    """Give the ages of the light curves that each era learns from."""
-    ends = (0.0, *config.eras, np.inf)
-    return [(start, 2 * stop) for start, stop in itertools.pairwise(ends)]
 
 
 def ages(light_curves: LightCurves) -> NDArray[np.float64]:
@@ -322,6 +320,10 @@ class Examples(NamedTuple):
     table: NDArray[np.float32]
     owner: NDArray[np.int64]
     age: NDArray[np.float64]
+
+    def of(self, which: NDArray[np.bool_]) -> Examples:
+        """Select examples by a mask."""
+        return Examples(self.table[which], self.owner[which], self.age[which])
 
 
 def examples(light_curves: LightCurves, leaf: NDArray[np.int64], config: Config, rng: np.random.Generator) -> Examples:
@@ -376,20 +378,9 @@ def _with_leaf(light_curves: LightCurves, tree: Taxonomy) -> tuple[LightCurves, 
     return light_curves, np.searchsorted(tree.leaves, node)
 
 
-def _boost(
-    drawn: Examples,
-    era: tuple[float, float],
-    leaf: NDArray[np.int64],
-    n_leaves: int,
-    config: Config,
-    seed: int,
-    tick: Any,
-) -> Any:
-    """Fit one booster on the examples of one era."""
-    own = (drawn.age >= era[0]) & (drawn.age <= era[1])
-    if not own.any():
-        raise ValueError(f"no light curve to learn from is {era[0]:g} to {era[1]:g} days old; set other eras")
-    table, owner = drawn.table[own], drawn.owner[own]
+def _boost(drawn: Examples, leaf: NDArray[np.int64], n_leaves: int, config: Config, seed: int, tick: Any) -> Any:
+    """Fit one booster."""
+    table, owner, _ = drawn
     weight = np.bincount(leaf)[leaf[owner]].astype(float) ** -config.balance / np.bincount(owner)[owner]
     parameters = {
         "objective": "multiclass",
