@@ -121,7 +121,7 @@ def _write_days(block: NDArray[np.float32], history: History, rest: NDArray[np.f
     np.subtract(time, history.previous_of_band[0], out=block[1])
     np.subtract(time, history.times, out=block[2:5])
     np.subtract(peak, first_detection, out=block[5])
-    np.multiply(block[2:5:2], rest[:, None], out=block[6:8])
+    np.multiply(block[2:5:2], rest[:, None], out=block[6:8])  # since the first detection and since the peak
     np.subtract(time, history.latest[0], out=block[8:])
     np.fmax(block, 0, out=block)  # NaN becomes 0
     np.log1p(block, out=block)

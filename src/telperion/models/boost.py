@@ -260,21 +260,22 @@ def fit(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = _paths(folder, config)
-    task = progress.add_task("boosted trees", total=len(paths) * config.rounds) if progress else None
+    waiting = [path for path in paths if not path.is_file()]
+    task = progress.add_task("boosted trees", total=len(waiting) * config.rounds) if progress else None
 
     def tick(_: Any) -> None:
         if progress and task is not None:
             progress.advance(task)
 
     for number in range(config.boosters):
-        own = paths[number :: config.boosters]
-        if all(path.is_file() for path in own):
+        own = paths[number :: config.boosters]  # of each era
+        if not set(own) & set(waiting):
             continue
         rng = np.random.default_rng([seed, number])
         drawn = examples(known, leaf, config, rng)
         starts = (0.0, *config.eras)
         for path, start, its_seed in zip(own, starts, rng.integers(2**31, size=len(own)), strict=True):
-            if not path.is_file():
+            if path in waiting:
                 older = drawn.of(drawn.age >= start)
                 if not older.owner.size:
                     raise ValueError(f"no light curve to learn from is {start:g} days old; set other eras")
