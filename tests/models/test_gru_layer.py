@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from telperion.models.gru_layer import CHUNK, GruLayers
+from telperion.models import gru_layer
+from telperion.models.gru_layer import GruLayers
 
 
 def make_pair(n_inputs, n_hidden, n_layers, seed=0):
@@ -25,13 +26,24 @@ def gradients(layers, rows, weight):
 
 
 @pytest.mark.parametrize("n_layers", [1, 2])
-@pytest.mark.parametrize("n_times", [1, CHUNK - 1, CHUNK, 3 * CHUNK + 5])
+@pytest.mark.parametrize("n_times", [1, 15, 16, 53])
 @pytest.mark.parametrize("n", [1, 7])
-def test_states_and_gradients_are_those_of_torch(n, n_times, n_layers):
+def test_states_and_gradients_are_those_of_torch(n, n_times, n_layers, monkeypatch):
+    monkeypatch.setattr(gru_layer, "CHUNK_ROWS", 16 * n + 3)  # sixteen steps at once
     ours, theirs = make_pair(5, 12, n_layers)
     rows, weight = 3 * torch.randn(n, n_times, 5), torch.randn(n, n_times, 12)
     for own, other in zip(gradients(ours, rows, weight), gradients(theirs, rows, weight), strict=True):
         assert (own - other).abs().max() < 3e-6 * max(other.abs().max(), 1)
+
+
+def test_a_batch_larger_than_a_chunk_goes_step_by_step(monkeypatch):
+    monkeypatch.setattr(gru_layer, "CHUNK_ROWS", 4)
+    ours, theirs = make_pair(5, 12, 2)
+    rows, weight = torch.randn(9, 6, 5), torch.randn(9, 6, 12)
+    for own, other in zip(gradients(ours, rows, weight), gradients(theirs, rows, weight), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=3e-6)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(rows), theirs(rows)[0], rtol=1e-5, atol=1e-6)
 
 
 def test_saturated_gates_are_those_of_torch():

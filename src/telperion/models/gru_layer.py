@@ -16,8 +16,8 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-CHUNK = 16
-"""Steps whose inputs are multiplied at once: few enough for the products to stay in the cache."""
+CHUNK_ROWS = 2048
+"""Rows whose inputs are multiplied at once, of as many steps: few enough for the products to stay in the cache."""
 
 _BUFFERS: list[Tensor] = []
 _ONE, _HALF = np.float32(1), np.float32(0.5)
@@ -54,15 +54,17 @@ class _Layer(torch.autograd.Function):
         bias[: 2 * width] += b_state[: 2 * width]
         states = inputs.new_empty(n_times + 1, n, width)
         states[0] = 0
-        gates = _take_buffer(n_times, n, 4 * width)
-        product = inputs.new_empty(CHUNK, n, 3 * width)
+        chunk, learning = max(CHUNK_ROWS // n, 1), any(ctx.needs_input_grad)
+        gates = _take_buffer(n_times if learning else chunk, n, 4 * width)
+        product = inputs.new_empty(chunk, n, 3 * width)
         weights = np.ascontiguousarray(w_state.detach().numpy().T), b_state[2 * width :].detach().numpy()
-        for start in range(0, n_times, CHUNK):
-            now = slice(start, min(start + CHUNK, n_times))
+        for start in range(0, n_times, chunk):
+            now = slice(start, min(start + chunk, n_times))
             part = product[: now.stop - start]
             torch.addmm(bias, inputs[now].reshape(-1, n_inputs), w_in.t(), out=part.view(-1, 3 * width))
-            _run(part.numpy(), *weights, states[start : now.stop + 1].numpy(), gates[now].numpy())
-        if any(ctx.needs_input_grad):
+            kept = gates[now] if learning else gates[: now.stop - start]
+            _run(part.numpy(), *weights, states[start : now.stop + 1].numpy(), kept.numpy())
+        if learning:
             ctx.save_for_backward(inputs, w_in, w_state, states)
             ctx.gates = gates
         else:
@@ -79,10 +81,11 @@ class _Layer(torch.autograd.Function):
         d_inputs = inputs.new_empty(inputs.shape) if ctx.needs_input_grad[0] else None
         d_w_in, d_w_state = torch.zeros_like(w_in), torch.zeros_like(w_state)
         d_bias, d_new = w_in.new_zeros(3 * width), w_in.new_zeros(width)
-        slope, slope_new = inputs.new_empty(CHUNK, n, 3 * width), inputs.new_empty(CHUNK, n, width)
+        chunk = max(CHUNK_ROWS // n, 1)
+        slope, slope_new = inputs.new_empty(chunk, n, 3 * width), inputs.new_empty(chunk, n, width)
         later = np.zeros((2, n, width), np.float32)
-        for stop in range(n_times, 0, -CHUNK):
-            now = slice(max(0, stop - CHUNK), stop)
+        for stop in range(n_times, 0, -chunk):
+            now = slice(max(0, stop - chunk), stop)
             parts = slope[: stop - now.start], slope_new[: stop - now.start]
             before = states[now.start : stop]
             _run_back(
