@@ -2,7 +2,7 @@
 
 Torch calls a dozen small operators a step and gathers the gradient of the weights step by step. Here a compiled kernel
 does all that follows a product of matrices, products that need no earlier step are made for many steps at once, and
-the large buffers are used again.
+the large buffers are used again. (numba takes products of matrices from scipy, which comes with scikit-learn.)
 """
 
 from __future__ import annotations
