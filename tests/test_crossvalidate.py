@@ -139,8 +139,11 @@ def test_a_cross_validation_has_no_gap_to_itself(done):
 def test_only_what_is_finished_is_compared(other, tmp_path):
     shutil.copytree(other[1], tmp_path / "part")
     (tmp_path / "part" / "alert" / "seed3" / "fold1" / "predictions.parquet").unlink()
-    assert finished(other[1]).seeds == (0, 3)
-    assert finished(tmp_path / "part").seeds == (0,)
+    assert [(run.views, run.seeds) for run in finished(other[1])] == [(("alert",), (0, 3))]
+    assert [(run.views, run.seeds) for run in finished(tmp_path / "part")] == [(("alert",), (0,))]
+    shutil.copytree(other[1] / "alert" / "seed0", tmp_path / "part" / "full" / "seed0")  # a view of its own seeds
+    assert [(run.views, run.seeds) for run in finished(tmp_path / "part")] == [(("alert",), (0,)), (("full",), (0,))]
+    shutil.rmtree(tmp_path / "part" / "full")
     shutil.rmtree(tmp_path / "part" / "alert" / "seed0")
     with pytest.raises(ValueError, match="share no view"):
         gap_tables(tmp_path / "part", other[1])

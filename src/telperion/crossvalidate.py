@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import multiprocessing
 import tomllib
@@ -225,11 +226,13 @@ def comparison_tables(folders: Sequence[str | Path]) -> list[Table]:
     ValueError
         A folder holds no cross-validation, or none has a finished one.
     """
-    runs = [finished(folder) for folder in folders]
-    alike = len({run.name for run in runs}) < len(runs)
-    names = [Path(folder).name if alike else run.name for folder, run in zip(folders, runs, strict=True)]
-    parts = zip(names, runs, folders, strict=True)
-    gathered = [(name, one) for name, run, folder in parts for one in evaluations(run, folder)]
+    names = names_of(folders)
+    gathered = [
+        (name, one)
+        for name, folder in zip(names, folders, strict=True)
+        for run in finished(folder)
+        for one in evaluations(run, folder)
+    ]
     tables = []
     for view in dict.fromkeys(one.view for _, one in gathered):
         own = sorted(
@@ -259,43 +262,55 @@ def gap_tables(ours: str | Path, theirs: str | Path) -> list[Table]:
     ValueError
         They have nothing in common, or scored other objects.
     """
-    folders, runs = (Path(ours), Path(theirs)), [finished(folder) for folder in (ours, theirs)]
-    tree = Taxonomy.load(runs[0].tree)
-    mine, other = runs
-    views, contexts, days, seeds = (
-        [value for value in getattr(mine, name) if value in getattr(other, name)]
-        for name in ("views", "contexts", "days", "seeds")
-    )
-    if not (views and contexts and days and seeds):
-        raise ValueError(f"{ours} and {theirs} share no view, context, day and seed that is finished")
+    folders = Path(ours), Path(theirs)
+    names = names_of(folders)
     tables = []
-    for view in views:
+    for mine, other in itertools.product(finished(ours), finished(theirs)):
+        view, tree = mine.views[0], Taxonomy.load(mine.tree)
+        contexts, days, seeds = (
+            [value for value in getattr(mine, name) if value in getattr(other, name)]
+            for name in ("contexts", "days", "seeds")
+        )
+        if other.views[0] != view or not (contexts and days and seeds):
+            continue
         rows = []
         for context in contexts:
-            pairs = [[_Said(run, folder, view, context, seed) for run, folder in zip(runs, folders, strict=True)]
-                     for seed in seeds]  # fmt: skip
+            pairs = [
+                [_Said(run, folder, view, context, seed) for run, folder in zip((mine, other), folders, strict=True)]
+                for seed in seeds
+            ]
             for level in LEVELS:
                 gaps = [[_gap(pair, day, tree, level) for pair in pairs] for day in days]
                 rows.append([context, level, *(_entry(gap) for gap in gaps)])
         columns = [("", "context"), ("", "level"), *(("", day_name(day)) for day in days)]
         rules = [len(LEVELS) * place for place in range(1, len(contexts))]
-        tables.append(Table(f"Macro F1, {mine.name} minus {other.name}, {view} view", columns, rows, 2, rules))
+        tables.append(Table(f"Macro F1, {names[0]} minus {names[1]}, {view} view", columns, rows, 2, rules))
+    if not tables:
+        raise ValueError(f"{ours} and {theirs} share no view, context, day and seed that is finished")
     return tables
 
 
-def finished(folder: str | Path) -> Run:
-    """Read back whose cross-validation lies in a folder; its views and seeds are those of which all folds are done.
+def names_of(folders: Sequence[str | Path]) -> list[str]:
+    """Name cross-validations by their runs, or by their folders where two runs have one name.
+
+    Raises
+    ------
+    ValueError
+        A folder holds no cross-validation.
+    """
+    names = [_document(folder)["name"] for folder in folders]
+    return names if len(set(names)) == len(names) else [Path(folder).name for folder in folders]
+
+
+def finished(folder: str | Path) -> list[Run]:
+    """Read back whose cross-validation lies in a folder: a run for each view, with the seeds of which all is done.
 
     Raises
     ------
     ValueError
         The folder holds no cross-validation.
     """
-    claim = Path(folder) / "run.toml"
-    if not claim.is_file():
-        raise ValueError(f"{folder} holds no cross-validation: it has no run.toml")
-    document = tomllib.loads(claim.read_text(encoding="utf-8"))
-    document.pop("objects", None)
+    document = _document(folder)
     found = {(part.parent.name, int(part.name.removeprefix("seed"))) for part in Path(folder).glob("*/seed*")}
     done = [
         (view, seed)
@@ -305,9 +320,20 @@ def finished(folder: str | Path) -> Run:
             for cell in cells(Run.from_dict(document | {"views": [view], "seeds": [seed]}))
         )
     ]
-    views, seeds = sorted({view for view, _ in done}), sorted({seed for _, seed in done})
-    whole = [seed for seed in seeds if all((view, seed) in done for view in views)]
-    return Run.from_dict(document | {"views": views, "seeds": whole})
+    return [
+        Run.from_dict(document | {"views": [view], "seeds": [seed for its, seed in done if its == view]})
+        for view in dict.fromkeys(view for view, _ in done)
+    ]
+
+
+def _document(folder: str | Path) -> dict[str, Any]:
+    """Read whose folder it is."""
+    claim = Path(folder) / "run.toml"
+    if not claim.is_file():
+        raise ValueError(f"{folder} holds no cross-validation: it has no run.toml")
+    document = tomllib.loads(claim.read_text(encoding="utf-8"))
+    document.pop("objects", None)
+    return document
 
 
 class _Said:

@@ -212,7 +212,8 @@ def learning_figure(history: Sequence[Mapping[str, float]], title: str = "") -> 
         best = int(np.nanargmin(validation))
         point, note = (epoch[best], validation[best]), f"best {validation[best]:.4g}\nepoch {epoch[best]:g}"
         axes.plot(*point, "o", color=COLOURS[1], markersize=6, zorder=3)
-        axes.annotate(note, point, (0, 12), textcoords="offset points", color=COLOURS[1], ha="center")
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
+        axes.annotate(note, point, (0, 14), textcoords="offset points", color=COLOURS[1], ha="center", bbox=box)
     axes.set(xlabel="epoch", ylabel="loss", title=title)
     axes.legend(loc="upper right")
     return figure
