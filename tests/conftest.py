@@ -6,6 +6,7 @@ os.environ["OMP_NUM_THREADS"] = (
     "1"  # before torch is imported: threads that wait for each other slow small networks down
 )
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,20 @@ from telperion.simulate.drawn import draw
 RUNS = {
     "boost": {"kind": "boost", "rounds": 12, "truncations": 3.0, "boosters": 2, "min_rows": 3},
     "oracle": {"kind": "gru", "preset": "oracle", "epochs": 2, "hidden": 16, "batch_size": 32, "learning_rate": 2e-3},
+    "bands": {"kind": "bands", "target": "AGN", "n_rows": 40, "epochs": 2},
+    "outburst": {
+        "kind": "boost",
+        "preset": "outburst",
+        "classes": ["AGN", "SN"],
+        "truncations": 1.5,
+        "rounds": 5,
+        "boosters": 1,
+        "min_rows": 3,
+    },
     "gru": {"kind": "gru", "epochs": 3, "hidden": 16, "head": 16, "phases": 2, "batch_size": 32},
 }
+if find_spec("aeon"):  # an extra of its own
+    RUNS["rocket"] = {"kind": "rocket", "target": "AGN", "kernels": 30, "points": 30, "rounds": 5}
 RUNS["stack"] = {"kind": "stack", "members": [RUNS["boost"], RUNS["gru"]]}
 """Small settings of each kind of model: good enough to be held to the contract, trained in seconds."""
 

@@ -103,7 +103,9 @@ def test_what_is_required_is_what_is_imported():
             imported |= {name.split(".")[0] for name in names}
     packages = imported - set(sys.stdlib_module_names) - {"telperion"}
     names = {"sklearn": "scikit-learn"}
-    assert {names.get(name, name.replace("_", "-")) for name in packages} == requirements("train", "boost", "plots")
+    assert {names.get(name, name.replace("_", "-")) for name in packages} == requirements(
+        "train", "boost", "plots", "rocket"
+    )
 
 
 def test_every_module_says_what_it_is_for():

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from rich.console import Console
@@ -18,6 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import telperion
 from telperion.encode.view import Context, View, keep_context
 from telperion.scores import PHASES, Evaluation
+
+if TYPE_CHECKING:
+    from telperion.train import Run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     cross.add_argument("-o", "--output", type=Path, required=True, help="folder of folds, scores and figures")
     cross.add_argument("-j", "--jobs", type=int, default=1, help="folds trained at the same time")
     cross.add_argument("--view", choices=get_args(View), help="this view only, of those that the run has")
+    cross.add_argument("--foldings", nargs="+", help="of a search: these foldings only, of those that the run has")
     cross.add_argument("--seeds", nargs="+", type=int, help="these seeds in place of the run's")
     cross.set_defaults(command=_crossvalidate)
 
@@ -117,21 +121,40 @@ def _crossvalidate(arguments: argparse.Namespace) -> None:
     from telperion.crossvalidate import crossvalidate, histories
     from telperion.train import Run
 
-    run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
+    run = Run.load(arguments.run)
     views = (arguments.view,) if arguments.view else run.views
-    run = replace(run, views=views, seeds=tuple(arguments.seeds or run.seeds))
+    foldings = tuple(arguments.foldings or run.foldings)
+    run = replace(run, views=views, foldings=foldings, seeds=tuple(arguments.seeds or run.seeds))
+    if run.target:
+        _find(run, arguments)
+        return
+    light_curves = telperion.read(arguments.data)
     with progress_bar() as bar:
         results = crossvalidate(run, light_curves, folder=arguments.output, jobs=arguments.jobs, progress=bar)
     learning = histories(run, arguments.output)
     _report([(run.name, result) for result in results], arguments, arguments.output / "report", learning)
 
 
+def _find(run: Run, arguments: argparse.Namespace) -> None:
+    from telperion.find import find, importances
+    from telperion.search_report import show_searches, write_search_report
+
+    light_curves = telperion.read(arguments.data)
+    with progress_bar() as bar:
+        searches = find(run, light_curves, folder=arguments.output, jobs=arguments.jobs, progress=bar)
+    show_searches({run.name: searches}, optimistic=run.optimistic)
+    page = write_search_report(
+        arguments.output / "report", run.name, searches, light_curves=light_curves, data=str(arguments.data),
+        importance=importances(run, arguments.output), command=_command(), optimistic=run.optimistic,
+    )  # fmt: skip
+    Console().print(f"report: {page}")
+
+
 def _compare(arguments: argparse.Namespace) -> None:
-    from telperion.crossvalidate import comparison_tables, gap_tables
+    from telperion.compare import tables
     from telperion.tables import to_markdown, to_rich
 
-    ours, *others = arguments.folders
-    for table in (*comparison_tables(arguments.folders), *(gap for other in others for gap in gap_tables(ours, other))):
+    for table in tables(arguments.folders):
         if arguments.markdown:
             print(to_markdown(table), end="\n\n")  # noqa: T201 - as it is, to be copied
         else:

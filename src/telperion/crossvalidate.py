@@ -115,7 +115,7 @@ def crossvalidate(
     folder = Path(folder)
     tree = Taxonomy.load(run.tree)
     known = labelled(light_curves, tree)
-    _claim(folder, run, known)
+    claim(folder, run, known)
     waiting = [cell for cell in cells(run) if not (folder / cell.folder / "predictions.parquet").is_file()]
     for cell in waiting:
         folds(known, tree, run.folds, cell.seed)
@@ -298,7 +298,7 @@ def names_of(folders: Sequence[str | Path]) -> list[str]:
     ValueError
         A folder holds no cross-validation.
     """
-    names = [_document(folder)["name"] for folder in folders]
+    names = [document(folder)["name"] for folder in folders]
     return names if len(set(names)) == len(names) else [Path(folder).name for folder in folders]
 
 
@@ -310,23 +310,23 @@ def finished(folder: str | Path) -> list[Run]:
     ValueError
         The folder holds no cross-validation.
     """
-    document = _document(folder)
+    its = document(folder)
     found = {(part.parent.name, int(part.name.removeprefix("seed"))) for part in Path(folder).glob("*/seed*")}
     done = [
         (view, seed)
         for view, seed in sorted(found)
         if all(
             (Path(folder) / cell.folder / "predictions.parquet").is_file()
-            for cell in cells(Run.from_dict(document | {"views": [view], "seeds": [seed]}))
+            for cell in cells(Run.from_dict(its | {"views": [view], "seeds": [seed]}))
         )
     ]
     return [
-        Run.from_dict(document | {"views": [view], "seeds": [seed for its, seed in done if its == view]})
+        Run.from_dict(its | {"views": [view], "seeds": [seed for its_view, seed in done if its_view == view]})
         for view in dict.fromkeys(view for view, _ in done)
     ]
 
 
-def _document(folder: str | Path) -> dict[str, Any]:
+def document(folder: str | Path) -> dict[str, Any]:
     """Read whose folder it is."""
     claim = Path(folder) / "run.toml"
     if not claim.is_file():
@@ -383,11 +383,15 @@ def _entry(gaps: list[Interval]) -> str:
     return f"{np.mean([gap.estimate for gap in gaps]):+.3f} ± {error:.3f}"
 
 
-def _claim(folder: Path, run: Run, light_curves: LightCurves) -> None:
+def claim(folder: Path, run: Run, light_curves: LightCurves) -> None:
     """Write down whose folder this is, or refuse one that is another run's."""
     ids = "\n".join(np.sort(light_curves.object_id)).encode()
     document: dict[str, Any] = run.to_dict() | {"objects": hashlib.sha256(ids).hexdigest()}
-    del document["views"], document["seeds"]  # those have folders of their own: more may come in later sittings
+    del (
+        document["views"],
+        document["seeds"],
+        document["foldings"],
+    )  # those have folders of their own: more may come in later sittings
     text = tomli_w.dumps(document)
     claim = folder / "run.toml"
     if claim.is_file() and claim.read_text(encoding="utf-8") != text:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import BANDS
+from telperion.found import Search, precision_recall
 from telperion.lightcurves import LightCurves
 from telperion.scores import LEVELS, ROC_GRID, Evaluation, LevelScores, Scores, shared_days
 from telperion.style import (
@@ -342,3 +343,40 @@ def _part_siblings(axes: Axes, groups: Sequence[str]) -> None:
         if start:
             axes.axhline(start, color=INK, linewidth=1)
             axes.axvline(start, color=INK, linewidth=1)
+
+
+# -- one class sought --------------------------------------------------------------------------------------------
+
+
+@styled
+def precision_recall_figure(searches: Mapping[tuple[str, str], Sequence[Search]], title: str = "") -> Figure:
+    """Draw precision against recall, a panel for each folding and kind of redshift, a line a seed."""
+    figure, grid = panels(len(searches), columns=2, width=3.4, height=3.1, sharey=True)
+    for axes, ((folding, redshift), repeats) in zip(grid, searches.items(), strict=True):
+        for order, one in enumerate(repeats):
+            precision, recall = precision_recall(one.score, one.truth)
+            axes.plot(recall, precision, **line(order), linewidth=1)
+            axes.plot(one.pooled.recall, one.pooled.precision, color=line(order)["color"], marker=MARKERS[0])
+        axes.set(xlim=(0, 1), ylim=(0, 1.02), title=f"{folding} folds, redshift {redshift}")
+    titles(figure, title, across="recall", up="precision")
+    return figure
+
+
+@styled
+def called_figure(called: Mapping[str, tuple[int, float]], title: str = "") -> Figure:
+    """Draw the objects called by true class, as bars."""
+    shown = {name: count for name, (_, count) in called.items() if count > 0} or {"none": 0.0}
+    figure, (axes,) = panels(1, columns=1, width=5.0, height=0.6 + 0.28 * len(shown))
+    axes.barh(list(shown)[::-1], list(shown.values())[::-1], color=COLOURS[0])
+    axes.set(xlabel="objects called (mean over seeds)", title=title)
+    return figure
+
+
+@styled
+def importance_figure(importance: Mapping[str, float], title: str = "", most: int = 30) -> Figure:
+    """Draw the features that matter most."""
+    ranked = sorted(importance.items(), key=lambda item: -item[1])[:most]
+    figure, (axes,) = panels(1, columns=1, width=6.0, height=0.6 + 0.2 * len(ranked))
+    axes.barh([name for name, _ in ranked][::-1], [100 * share for _, share in ranked][::-1], color=COLOURS[0])
+    axes.set(xlabel="share of the gain, %", title=title)
+    return figure

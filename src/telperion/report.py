@@ -5,12 +5,10 @@ The page holds all that it shows and needs nothing else.
 
 from __future__ import annotations
 
-import base64
 import html
 import json
-import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +29,8 @@ from telperion.figures import (
     roc_figure,
 )
 from telperion.lightcurves import LightCurves, RepairWarning
+from telperion.page import Album, facts, page, write_json
 from telperion.scores import LEVELS, PHASES, Evaluation
-from telperion.style import DPI, render
 from telperion.tables import (
     DAYS,
     Runs,
@@ -48,51 +46,15 @@ from telperion.tables import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 History = Sequence[Mapping[str, float]]
 """One mapping an epoch, with ``epoch``, ``loss`` and perhaps ``validation_loss``."""
-
-FORMATS = ("png", "svg", "pdf")
 
 NOTE = (
     "Macro averages run over the classes present in the truth; 0/0 counts as 0. Several runs of one name (seeds or "
     "folds) stand as mean ± standard deviation. Log-losses are in nat; calibration errors use 15 bins of equal width."
 )
-
-CSS = """
-:root { color-scheme: light; --ink: #22272e; --faint: #5b6570; --rule: #d5dae0; --shade: #f4f6f8; --blue: #0072b2; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2.5rem 1.5rem 5rem; max-width: 74rem; color: var(--ink); background: white;
-       font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; }
-h2 { font-size: 1.35rem; margin: 3rem 0 .8rem; padding-top: .9rem; border-top: 2px solid var(--ink); }
-h3 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.2rem; margin: 0; }
-dt { color: var(--faint); }
-dd { margin: 0; }
-code { font: .88em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--shade);
-       padding: .1em .35em; border-radius: 3px; overflow-wrap: anywhere; }
-details { margin-top: 1rem; }
-summary { cursor: pointer; }
-nav { margin: 1.2rem 0 0; }
-nav a { color: var(--blue); margin-right: 1.2rem; }
-p.note { color: var(--faint); max-width: 48rem; }
-.scroll { overflow-x: auto; margin: 1rem 0 1.6rem; }
-table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding: .3rem 0; white-space: nowrap; }
-th, td { padding: .22rem .5rem; text-align: right; white-space: nowrap; }
-thead th { border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom; }
-th.group { text-align: center; border-bottom: 1px solid var(--rule); }
-.word { text-align: left; }
-tbody tr:hover { background: var(--shade); }
-tr.rule td { border-top: 1px solid var(--rule); }
-figure { margin: 1.2rem 0 1.8rem; }
-figure img { max-width: 100%; height: auto; display: block; }
-figcaption { color: var(--faint); font-size: .88rem; }
-.pair { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-end; }
-@media print { body { max-width: none; padding: 0; } h2 { break-before: page; } figure { break-inside: avoid; } }
-"""
 
 
 def score(
@@ -159,18 +121,6 @@ def show(runs: Runs, *, days: Sequence[float] = DAYS, console: Console | None = 
     console = console or Console()
     for table in tables:
         console.print(to_rich(table))
-
-
-def write_json(path: str | Path, value: Any) -> None:
-    """Write strict JSON: NaN and the infinities become null, and lists of numbers stand on one line.
-
-    Parameters
-    ----------
-    path : path
-    value : mapping, sequence, number or text
-        Numpy numbers and arrays are written as plain ones.
-    """
-    Path(path).write_text(_json(value) + "\n", encoding="utf-8")
 
 
 def write_scores(path: str | Path, runs: Runs, **about: str) -> None:
@@ -258,47 +208,25 @@ def write_report(
     ImportError
         Figures are wanted and matplotlib is missing.
     """
-    if unknown := [kind for kind in formats if kind not in FORMATS]:
-        raise ValueError(f"{len(unknown)} formats are unknown, first {unknown[0]!r}; there are {', '.join(FORMATS)}")
     gathered = by_name(runs)
     folder = Path(folder)
-    album = _Album(folder / "figures", formats)
-    album.folder.mkdir(parents=True, exist_ok=True)
+    album = Album(folder / "figures", formats)
     write_scores(folder / "scores.json", runs, title=title, data=data, command=command)
     sections = {"Side by side": _comparison(runs, gathered, days, album)} if len(gathered) > 1 else {}
     sections |= {name: _run(name, repeats, days, album) for name, repeats in gathered.items()}
     for name, history in (histories or {}).items():
         draw = partial(learning_figure, history)
         sections[f"Training of {name}"] = [album.add(f"learning {name}", f"Losses by epoch, {name}.", draw)]
-    page = folder / "index.html"
-    page.write_text(_page(title, _facts(data, command, gathered), sections), encoding="utf-8")
-    return page
+    index = folder / "index.html"
+    index.write_text(page(title, _facts(data, command, gathered), NOTE, sections), encoding="utf-8")
+    return index
 
 
 # -- sections ----------------------------------------------------------------------------------------------------
 
 
-class _Album:
-    """Draws figures into files and gives the HTML that shows them; without formats it draws nothing."""
-
-    def __init__(self, folder: Path, formats: Sequence[str]) -> None:
-        self.folder, self.formats = folder, formats
-
-    def add(self, name: str, caption: str, draw: Callable[[], Figure]) -> str:
-        if not self.formats:
-            return ""
-        figure = draw()
-        files = {kind: render(figure, kind) for kind in {"png", *self.formats}}
-        for kind in self.formats:
-            (self.folder / f"{_slug(name)}.{kind}").write_bytes(files[kind])
-        width = int.from_bytes(files["png"][16:20], "big") * 84 // DPI  # from the header; 84 CSS pixels an inch
-        source, text = base64.b64encode(files["png"]).decode(), html.escape(caption)
-        image = f'<img alt="{text}" width="{width}" src="data:image/png;base64,{source}">'
-        return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
-
-
 def _comparison(
-    runs: Runs, gathered: Mapping[str, Sequence[Evaluation]], days: Sequence[float], album: _Album
+    runs: Runs, gathered: Mapping[str, Sequence[Evaluation]], days: Sequence[float], album: Album
 ) -> list[str]:
     measures = ("f1", "auc", "balanced_log_loss", "top_label_calibration_error")
     draw = partial(class_phases_figure, gathered)
@@ -309,7 +237,7 @@ def _comparison(
     ]
 
 
-def _run(name: str, repeats: Sequence[Evaluation], days: Sequence[float], album: _Album) -> list[str]:
+def _run(name: str, repeats: Sequence[Evaluation], days: Sequence[float], album: Album) -> list[str]:
     alone = {name: repeats}
     draw = partial(class_phases_figure, alone)
     return [
@@ -323,7 +251,7 @@ def _run(name: str, repeats: Sequence[Evaluation], days: Sequence[float], album:
     ]
 
 
-def _phase(name: str, repeats: Sequence[Evaluation], day: float, album: _Album) -> list[str]:
+def _phase(name: str, repeats: Sequence[Evaluation], day: float, album: Album) -> list[str]:
     """Show one phase of the first repeat; its confusions, ROC curves and reliability cannot be averaged."""
     if not album.formats:
         return []
@@ -347,7 +275,7 @@ def _facts(data: str, command: str, gathered: Mapping[str, Sequence[Evaluation]]
     """State what was scored, on what and how; the class mix stands beside, since precision and F1 hang on it."""
     evaluations = [run for repeats in gathered.values() for run in repeats]
     leaves = evaluations[0].phases[evaluations[0].days[0]]["leaves"]
-    facts = {
+    about = {
         "data": html.escape(data),
         "view": html.escape(", ".join(dict.fromkeys(run.view for run in evaluations))),
         "context": html.escape(", ".join(dict.fromkeys(run.context for run in evaluations))),
@@ -360,47 +288,6 @@ def _facts(data: str, command: str, gathered: Mapping[str, Sequence[Evaluation]]
     rows = [(name, f"{count:,}", f"{100 * count / total:.1f} %") for name, count in counts]
     mix = Table("Class mix", [("", "class"), ("", "objects"), ("", "share")], rows)
     return [
-        "<dl>" + "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts.items()) + "</dl>",
+        facts(about),
         f"<details><summary>Class mix (precision and F1 depend on it)</summary>{to_html(mix)}</details>",
     ]
-
-
-def _page(title: str, facts: Sequence[str], sections: Mapping[str, Sequence[str]]) -> str:
-    links = "".join(f'<a href="#{_slug(name)}">{html.escape(name)}</a>' for name in sections)
-    body = [f'<h2 id="{_slug(name)}">{html.escape(name)}</h2>\n' + "\n".join(parts) for name, parts in sections.items()]
-    head = (
-        f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
-    )
-    top = [f"<h1>{html.escape(title)}</h1>", *facts, f"<nav>{links}</nav>", f'<p class="note">{NOTE}</p>']
-    return "\n".join(
-        [
-            f'<!doctype html>\n<html lang="en"><head>{head}<style>{CSS}</style></head><body>',
-            *top,
-            *body,
-            "</body></html>\n",
-        ]
-    )
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-def _json(value: Any, indent: str = "") -> str:
-    """Write strict JSON with a line for each entry of a mapping and each row of a table."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    inner = indent + " "
-    if isinstance(value, Mapping):
-        lines = [
-            f"{inner}{json.dumps(str(key), ensure_ascii=False)}: {_json(entry, inner)}" for key, entry in value.items()
-        ]
-        return "{\n" + ",\n".join(lines) + f"\n{indent}}}" if lines else "{}"
-    if isinstance(value, list | tuple):
-        entries = [_json(entry, inner) for entry in value]
-        if any(isinstance(entry, Mapping | list | tuple) for entry in value):
-            return f"[\n{inner}" + f",\n{inner}".join(entries) + f"\n{indent}]"
-        return f"[{', '.join(entries)}]"
-    if isinstance(value, float) and not np.isfinite(value):
-        return "null"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -218,6 +218,48 @@ class Taxonomy:
         if values.ndim != 2 or values.shape[1] != self.leaves.size:
             raise ValueError(f"leaf probabilities have shape {values.shape}, expected (n, {self.leaves.size})")
         return values @ self.leaves_below.T.astype(values.dtype)
+
+    def parts(self, nodes: Sequence[str]) -> NDArray[np.int64]:
+        """Part the leaves among nodes; what is under none of them is one part more, the last.
+
+        Returns
+        -------
+        array of int, shape ``(n_leaves,)``
+            The part of each leaf.
+
+        Raises
+        ------
+        ValueError
+            A node is unknown, or stands above another one.
+        """
+        below = np.array([self.leaves_below[self.index(name)] for name in nodes]).reshape(len(nodes), -1)
+        if (below.sum(axis=0) > 1).any():
+            twice = self.nodes[self.leaves[np.argmax(below.sum(axis=0) > 1)]]
+            raise ValueError(f"of {', '.join(nodes)} one is above another: both have the leaf {twice!r}")
+        return np.where(below.any(axis=0), np.argmax(below, axis=0) if len(nodes) else 0, len(nodes))
+
+    def from_parts(self, parts: ArrayLike, probabilities: ArrayLike, mix: ArrayLike) -> NDArray[np.floating]:
+        """Give all nodes' probabilities from those of parts of the leaves, within which leaves share as in a class mix.
+
+        Parameters
+        ----------
+        parts : array of int, shape ``(n_leaves,)``
+            See `parts`.
+        probabilities : array, shape ``(n, n_parts)``
+        mix : array, shape ``(n_leaves,)``
+
+        Examples
+        --------
+        >>> tree = Taxonomy("toy", {"Alert": {"TDE": {}, "SN": {}, "AGN": {}}})
+        >>> tree.from_parts(tree.parts(["TDE"]), [[0.6, 0.4]], [0.1, 0.6, 0.3]).round(3)
+        array([[1.   , 0.6  , 0.267, 0.133]])
+        """
+        given, share = np.asarray(probabilities, dtype=np.float64), self.mix(mix)
+        part = np.asarray(parts)
+        total = np.bincount(part, weights=share, minlength=given.shape[1])
+        alike = np.bincount(part, minlength=given.shape[1])[part]
+        within = np.where(total[part] > 0, share / np.where(total[part] > 0, total[part], 1), 1 / alike)
+        return self.from_leaves(given[:, part] * within)
 
     def reweight(self, probabilities: ArrayLike, old: ArrayLike, new: ArrayLike) -> NDArray[np.floating]:
         """Move probabilities from one class mix to another: p' ~ p new / old on the leaves, summed up again.

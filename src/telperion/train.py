@@ -27,8 +27,10 @@ from telperion.models.stack import Stack, choose_weights, member_probabilities
 from telperion.taxonomy import Taxonomy
 
 KINDS = {
+    "bands": ("telperion.models.bands", "telperion.models.bands"),
     "boost": ("telperion.models.boost", "telperion.models.boost"),
     "gru": ("telperion.models.gru", "telperion.models.gru_training"),
+    "rocket": ("telperion.models.rocket", "telperion.models.rocket"),
 }
 """Where each kind of model has its ``PRESETS`` (configurations by name) and its ``fit``; a stack has such members."""
 
@@ -59,7 +61,16 @@ class Run:
         Each shuffles the folds and draws the model anew; `train` takes the first.
     folds : int
     validation : float
-        Share of the training objects that choose the epoch and the decision rule, and are not trained on.
+        Share of the training objects that choose the epoch and the decision rule, and are not trained on. With 0 all
+        teach: for models that stop nothing early.
+    target : str
+        The one node that is sought: a cross-validation then finds its objects (`telperion.find`).
+    foldings : tuple of str
+        How a search parts objects into folds: "random", or the name of a context column whose equals stay together.
+    redshift_noise : float
+        A search also scores with redshifts off by this, sigma / (1 + z); 0 leaves that out.
+    optimistic : bool
+        Whether a search lets the scored fold stop the training and choose the threshold, as some studies do.
 
     Examples
     --------
@@ -79,6 +90,10 @@ class Run:
     seeds: tuple[int, ...] = (0,)
     folds: int = 5
     validation: float = 0.15
+    target: str = ""
+    foldings: tuple[str, ...] = ("random",)
+    redshift_noise: float = 0.0
+    optimistic: bool = False
 
     def __post_init__(self) -> None:
         for member in self.members:
@@ -86,8 +101,10 @@ class Run:
                 raise ValueError(f"run {self.name!r}: model.kind must be one of {', '.join(KINDS)}, stack")
         if not self.members:
             raise ValueError(f"run {self.name!r}: a stack needs model.members")
-        if not 0 < self.validation < 0.5 or self.folds < 2:
-            raise ValueError(f"run {self.name!r}: expected 0 < validation < 0.5 and at least 2 folds")
+        if not 0 <= self.validation < 0.5 or self.folds < 2:
+            raise ValueError(f"run {self.name!r}: expected 0 <= validation < 0.5 and at least 2 folds")
+        if self.redshift_noise < 0:
+            raise ValueError(f"run {self.name!r}: redshift_noise is {self.redshift_noise}, expected 0 or more")
 
     @classmethod
     def load(cls, path: str | Path) -> Run:
@@ -115,7 +132,7 @@ class Run:
         chosen = self.members[0] if member is None else member
         settings = {key: value for key, value in chosen.items() if key != "kind"}
         presets: dict[str, Any] = import_module(KINDS[chosen["kind"]][0]).PRESETS
-        name = settings.get("preset", next(iter(presets)))
+        name = settings.pop("preset", next(iter(presets)))
         if name not in presets:
             raise ValueError(f"model of run {self.name!r} has no preset {name!r}; known: {', '.join(presets)}")
         base = {field.name: getattr(presets[name], field.name) for field in dataclasses.fields(presets[name])}
@@ -180,6 +197,7 @@ def train(
     view: View | None = None,
     context: Context = "specz",
     seed: int | None = None,
+    held: LightCurves | None = None,
     progress: Progress | None = None,
 ) -> Classifier:
     """Train a classifier; a run that was killed goes on from its last checkpoint to the same result.
@@ -193,6 +211,8 @@ def train(
         Where checkpoints are kept until the run is finished.
     view, context, seed
         By default the run's first view, all context that there is, the run's first seed.
+    held : LightCurves, optional
+        Labelled objects that choose the epoch and the decision rule, in place of a share of `light_curves`.
     progress : rich.progress.Progress, optional
         Shows what is done and the time left.
 
@@ -208,7 +228,7 @@ def train(
     tree = Taxonomy.load(run.tree)
     chosen_view, chosen_seed = view or run.views[0], run.seeds[0] if seed is None else seed
     known = labelled(keep_context(light_curves, context), tree)
-    taught, held = split(known, tree, run.validation, chosen_seed)
+    taught, held = (known, held) if held is not None else split(known, tree, run.validation, chosen_seed)
     contexts: tuple[Context, ...] = (context,) if run.separate else run.contexts
     members = []
     for number, member in enumerate(run.members):
@@ -259,6 +279,8 @@ def labelled(light_curves: LightCurves, tree: Taxonomy) -> LightCurves:
 def split(light_curves: LightCurves, tree: Taxonomy, share: float, seed: int) -> tuple[LightCurves, LightCurves]:
     """Part labelled objects into those that teach and a share that validates, at least one of a class with two.
 
+    A share of zero holds none back.
+
     Examples
     --------
     >>> from telperion.simulate.drawn import draw
@@ -270,7 +292,7 @@ def split(light_curves: LightCurves, tree: Taxonomy, share: float, seed: int) ->
     order = rng.permutation(np.argsort(light_curves.object_id))  # the order of the input does not matter
     node = tree.labels(light_curves.label)[order]
     held = np.zeros(len(order), dtype=bool)
-    for each in np.unique(node):
+    for each in np.unique(node) if share else ():
         members = np.flatnonzero(node == each)
         held[members[: max(round(share * members.size), int(members.size > 1))]] = True
     return light_curves[np.sort(order[~held])], light_curves[np.sort(order[held])]
@@ -280,7 +302,7 @@ def choose_power(
     model: Model, held: LightCurves, kind: View, contexts: tuple[Context, ...], days: tuple[float, ...]
 ) -> float:
     """Choose the power of the class mix that the leaf decision divides by: best mean macro F1 of validation objects."""
-    total = dict.fromkeys(POWERS, 0.0)
+    total = dict.fromkeys(POWERS, 0.0)  # without validation objects the first one stays
     for known, labels in validation_phases(held, model.tree, kind, contexts, days):
         probabilities = model.predict(known)
         for power in POWERS:

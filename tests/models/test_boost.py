@@ -145,7 +145,7 @@ def test_every_training_object_enters_with_every_context_and_rare_ones_more_ofte
     table, owner, _ = boost.examples(curves[few], leaf[few], config, np.random.default_rng(0))
     entries = np.bincount(owner, minlength=len(few))
     assert entries[:2].mean() == pytest.approx(2 * entries[2:].mean(), rel=0.1)
-    z = table[:, boost.feature_names(config).index("host.z_specz")]
+    z = table[:, boost.feature_names(config.families).index("host.z_specz")]
     assert 0.2 < np.isfinite(z).mean() < 0.5
 
 

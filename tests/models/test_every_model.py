@@ -1,5 +1,7 @@
 """The contract of `telperion.models`, held by each of them."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from telperion.lightcurves import LightCurves
 
 
 def test_every_kind_of_model_is_tried(classifiers):
-    assert {classifier.kind for classifier in classifiers.values()} == set(models.HOMES)
+    tried = {classifier.kind for classifier in classifiers.values()}
+    assert set(models.HOMES) - tried == (set() if find_spec("aeon") else {"rocket"})
 
 
 @pytest.mark.parametrize("context", ["specz", "photoz", "none"])

@@ -32,7 +32,7 @@ SOFTENING = 0.02
 """Part of the brightest flux added to every error in quadrature: no curve is smoother than that."""
 
 BEFORE, AFTER = 60.0, 150.0
-"""Days before and after the brightest row within which rows are used."""
+"""Days before and after the centre within which rows are used, unless said otherwise."""
 
 MAX_POINTS, SCAN_POINTS = 128, 40
 """Rows used of an object (evenly thinned beyond that), and rows on which the time scale is chosen."""
@@ -89,8 +89,17 @@ class GaussianProcess:
         return out
 
 
-def gaussian_process(objects: Segments, days: NDArray, band: NDArray, flux: NDArray, error: NDArray) -> GaussianProcess:
-    """Fit the process to each object's rows around its row with the highest signal to noise.
+def gaussian_process(
+    objects: Segments,
+    days: NDArray,
+    band: NDArray,
+    flux: NDArray,
+    error: NDArray,
+    centre: NDArray[np.int64] | None = None,
+    before: float = BEFORE,
+    after: float = AFTER,
+) -> GaussianProcess:
+    """Fit the process to each object's rows around one of them.
 
     Parameters
     ----------
@@ -98,10 +107,13 @@ def gaussian_process(objects: Segments, days: NDArray, band: NDArray, flux: NDAr
         The object of each row.
     days, band, flux, error : arrays, shape ``(n_rows,)``
         Time in days from any origin of the object's own, position in ``BANDS``, flux and its error, nJy.
+    centre : array of int, shape ``(n_objects,)``
+        The row around which rows are used, -1 where there is none; by default that with the highest signal to noise.
+    before, after : float, d
+        Days before and after it within which they are.
     """
-    peak_day = take(days, objects.argmax(flux / error))
-    since = days - peak_day[objects.key]
-    used = np.flatnonzero((since >= -BEFORE) & (since <= AFTER))
+    since = days - take(days, objects.argmax(flux / error) if centre is None else centre)[objects.key]
+    used = np.flatnonzero((since >= -before) & (since <= after))
     used = used[_thinned(Segments(objects.key[used], objects.n_groups), MAX_POINTS)]
     groups = Segments(objects.key[used], objects.n_groups)
     amplitude = np.maximum(groups.max(np.abs(flux[used])), 1e-3)

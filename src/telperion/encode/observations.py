@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from telperion.bands import BANDS
 from telperion.encode.gaussian_process import GaussianProcess, gaussian_process
+from telperion.encode.outburst import Outburst, outburst
 from telperion.encode.segments import Segments, take
 from telperion.lightcurves import LightCurves
 
@@ -100,6 +101,11 @@ class Observations:
     def process(self) -> GaussianProcess:
         """The two-dimensional Gaussian process through each object."""
         return gaussian_process(self.by_object, self.days, self.band, self.flux, self.error)
+
+    @cached_property
+    def outburst(self) -> Outburst:
+        """The brightest outburst of each object, in its rest frame."""
+        return outburst(self)
 
 
 def magnitude(flux: NDArray, error: NDArray) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ detected anew with the efficiency of the survey. Its first detection is later, s
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +27,15 @@ REDSHIFTS = ("hostgal_specz", "redshift", "hostgal_photoz")
 
 
 def resample(
-    light_curves: LightCurves, rng: np.random.Generator, dimming: float = 1.0, thinning: float = 0.4
+    light_curves: LightCurves, rng: np.random.Generator | int, dimming: float = 1.0, thinning: float = 0.4
 ) -> LightCurves:
     """Draw one copy of every object.
 
     Parameters
     ----------
     light_curves : LightCurves
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator or int
+        A number draws that copy of each object from its name alone: the same one in any company.
     dimming : float, mag
         An object is dimmed by up to this, drawn uniformly.
     thinning : float
@@ -51,14 +53,14 @@ def resample(
     True
     """
     n, owner = len(light_curves), light_curves.object_index
-    magnitudes = rng.uniform(0, dimming, n)
-    stretch, magnitudes = _stretch(light_curves, magnitudes)
+    drawn = _draw(light_curves, rng)
+    stretch, magnitudes = _stretch(light_curves, dimming * drawn.dimming)
     factor = 10 ** (-0.4 * magnitudes)[owner]
-    noise = light_curves.flux_err * np.sqrt(1 - factor**2) * rng.standard_normal(light_curves.n_rows)
+    noise = light_curves.flux_err * np.sqrt(1 - factor**2) * drawn.noise
     flux = light_curves.flux * factor + noise
     efficiency = _efficiency(flux / light_curves.flux_err) / _efficiency(light_curves.flux / light_curves.flux_err)
-    detected = light_curves.detected & (rng.random(light_curves.n_rows) < efficiency)
-    keep = rng.random(light_curves.n_rows)[_night(light_curves)] >= rng.uniform(0, thinning, n)[owner]
+    detected = light_curves.detected & (drawn.detection < efficiency)
+    keep = drawn.night[_night(light_curves)] >= thinning * drawn.thinning[owner]
     fails = np.bincount(owner, weights=detected & keep, minlength=n) < 2
     first = np.where(np.isnan(light_curves.first_detection), 0.0, light_curves.first_detection)
     time = first[owner] + (light_curves.time - first[owner]) * stretch[owner]
@@ -71,6 +73,33 @@ def resample(
         context=_context(light_curves, np.where(fails, 1.0, stretch)),
     )
     return copy.select_rows(keep | unchanged)
+
+
+class _Drawn(NamedTuple):
+    """What chance decides of a copy: two numbers an object, three a row; those of ``night`` go night by night."""
+
+    dimming: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    detection: NDArray[np.float64]
+    night: NDArray[np.float64]
+    thinning: NDArray[np.float64]
+
+
+def _draw(light_curves: LightCurves, rng: np.random.Generator | int) -> _Drawn:
+    n, n_rows = len(light_curves), light_curves.n_rows
+    if isinstance(rng, np.random.Generator):
+        return _Drawn(rng.random(n), rng.standard_normal(n_rows), rng.random(n_rows), rng.random(n_rows), rng.random(n))
+    drawn = _Drawn(np.empty(n), np.empty(n_rows), np.empty(n_rows), np.empty(n_rows), np.empty(n))
+    night = np.append(_night(light_curves), n_rows)
+    for k, name in enumerate(light_curves.object_id):
+        start, stop = light_curves.offsets[k], light_curves.offsets[k + 1]
+        its = np.random.default_rng([rng, *str(name).encode()])
+        drawn.dimming[k], drawn.thinning[k] = its.random(2)
+        drawn.noise[start:stop] = its.standard_normal(stop - start)
+        drawn.detection[start:stop] = its.random(stop - start)
+        nights = drawn.night[night[start] : night[start] + stop - start]  # the next object overwrites what is its own
+        nights[:] = its.random(nights.size)
+    return drawn
 
 
 def _stretch(light_curves: LightCurves, magnitudes: NDArray) -> tuple[NDArray, NDArray]:

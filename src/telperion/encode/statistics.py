@@ -9,16 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from telperion.encode.blackbody import blackbody
 from telperion.encode.brightness import brightness
+from telperion.encode.cache import store
 from telperion.encode.colours import colours
+from telperion.encode.evolution import evolution
+from telperion.encode.fits import fits
 from telperion.encode.host import host
 from telperion.encode.observations import Observations
+from telperion.encode.quiescence import quiescence
 from telperion.encode.shape import rest_shape, shape
 from telperion.encode.structure import structure
+from telperion.encode.variability import variability
 from telperion.lightcurves import LightCurves
 
 FAMILIES: dict[str, Callable[[Observations], dict[str, NDArray]]] = {
@@ -28,9 +35,19 @@ FAMILIES: dict[str, Callable[[Observations], dict[str, NDArray]]] = {
     "shape": shape,
     "host": host,
     "rest_shape": rest_shape,
+    "blackbody": blackbody,
+    "evolution": evolution,
+    "fits": fits,
+    "quiescence": quiescence,
+    "variability": variability,
 }
-"""The families of features by name; only ``host`` and ``rest_shape`` read the context."""
+"""The families of features by name; all from ``host`` on read the context."""
 
+ANY_PHASE = ("brightness", "colours", "structure", "shape", "host", "rest_shape")
+"""Families made for light curves of any age."""
+
+PHYSICS = ("blackbody", "evolution", "fits", "quiescence", "variability")
+"""Families that describe one outburst in its rest frame, its colours as a black body's, and what lies beside it."""
 
 LARGEST = 1e30
 """A feature beyond this, from a ratio to almost nothing, counts as undefined."""
@@ -55,7 +72,7 @@ class Statistics:
         return self.values[:, self.names.index(name)]
 
 
-def statistics(light_curves: LightCurves, families: Sequence[str] = tuple(FAMILIES)) -> Statistics:
+def statistics(light_curves: LightCurves, families: Sequence[str] = ANY_PHASE) -> Statistics:
     """Compute features of many light curves.
 
     Parameters
@@ -84,6 +101,22 @@ def statistics(light_curves: LightCurves, families: Sequence[str] = tuple(FAMILI
     """
     if unknown := [name for name in families if name not in FAMILIES]:
         raise ValueError(f"families are unknown: {', '.join(unknown)}; known: {', '.join(FAMILIES)}")
+    if kept := store():
+        names = feature_names(tuple(families))
+        table = kept.through(light_curves, families, len(names), lambda part: _compute(part, families).values)
+        return Statistics(names, table)
+    return _compute(light_curves, families)
+
+
+@cache
+def feature_names(families: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the features of families, in order."""
+    none = np.empty(0)
+    empty = LightCurves.from_rows(none, none, none.astype(np.int8), none, none, none, dereddened=True)
+    return _compute(empty, families).names
+
+
+def _compute(light_curves: LightCurves, families: Sequence[str]) -> Statistics:
     rows = Observations(light_curves)
     names: list[str] = []
     columns: list[NDArray] = []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from telperion.lightcurves import LightCurves
 from telperion.taxonomy import Taxonomy
 
-HOMES = {"boost": "telperion.models.boost", "gru": "telperion.models.gru", "stack": "telperion.models.stack"}
+HOMES = {kind: f"telperion.models.{kind}" for kind in ("bands", "boost", "gru", "rocket", "stack")}
 """Where each kind of model lives; its module has ``load(folder, tree)``."""
 
 

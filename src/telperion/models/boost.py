@@ -9,10 +9,8 @@ of their own. They see whole light curves, so the model is not steppable.
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import json
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -24,10 +22,11 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from telperion.encode.resample import resample
-from telperion.encode.statistics import FAMILIES, statistics
+from telperion.encode.statistics import ANY_PHASE, FAMILIES, PHYSICS, feature_names, statistics
 from telperion.encode.view import Context, View, keep_context
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves, RepairWarning
+from telperion.models.booster_file import read_booster, write_booster
 from telperion.taxonomy import Taxonomy
 
 try:
@@ -36,7 +35,7 @@ except ModuleNotFoundError as error:  # an extra
     raise ModuleNotFoundError("the boosted trees need LightGBM: pip install 'telperion[boost]'") from error
 
 FORMAT_VERSION = 2
-MAX_FILE_BYTES, MAX_TEXT_BYTES = 32_000_000, 400_000_000
+MAX_CARD_BYTES = 1_000_000
 BATCH_OBJECTS = 5000
 SHORTEST, LONGEST = 0.1, 1100.0  # days, of the truncations
 MOST_ENTRIES = 80
@@ -52,11 +51,16 @@ class Config:
         Which rows of an object it learns from (`telperion.encode.view`).
     families : tuple of str
         Families of features (`telperion.encode.statistics.FAMILIES`).
+    classes : tuple of str
+        Nodes that are told apart, none above another; the leaves under none of them are one class more, and leaves
+        of one class share its probability as in the training set. Without any, every leaf is a class.
+    truncated : bool
+        Whether an object enters cut at days drawn log-uniformly and with each kind of context, or always as a whole.
     truncations : float
-        How often a training object enters, on average, cut at a day drawn log-uniformly; those of a class of N objects
-        enter in proportion to ``N ** -0.5``.
+        How often a training object enters, on average; those of a class of N objects enter in proportion to
+        ``N ** -0.5``.
     resampled : float
-        Share of the entries that are resampled copies.
+        Share of the entries that are resampled copies; of whole light curves every entry but the first is one.
     dimming, thinning : float
         Largest dimming of a copy, mag, and largest share of nights that it loses.
     balance : float
@@ -80,7 +84,9 @@ class Config:
     """
 
     view: View = "alert"
-    families: tuple[str, ...] = tuple(FAMILIES)
+    families: tuple[str, ...] = ANY_PHASE
+    classes: tuple[str, ...] = ()
+    truncated: bool = True
     truncations: float = 14.0
     resampled: float = 0.67
     dimming: float = 1.0
@@ -118,7 +124,12 @@ class Config:
             raise ValueError("l2 and dimming must not be negative")
 
 
-PRESETS = {"telperion": Config()}
+PRESETS = {
+    "telperion": Config(),
+    "outburst": Config(
+        view="full", families=PHYSICS, truncated=False, truncations=4, dimming=0.6, thinning=0.3, eras=(), rounds=500
+    ),
+}
 
 
 class Boost:
@@ -133,7 +144,7 @@ class Boost:
     mix : array, shape ``(n_leaves,)``
         The class mix that the probabilities assume; an object without rows gets it.
     boosters : sequence of sequences of lightgbm.Booster
-        Those of each era; class ``k`` of each is leaf ``k`` of the tree.
+        Those of each era; class ``k`` of each is part ``k`` of the leaves (`Config.classes`).
     """
 
     steppable = False
@@ -149,6 +160,7 @@ class Boost:
         self.tree, self.config, self.features = tree, config, features
         self.boosters = tuple(tuple(era) for era in boosters)
         self.mix = tree.mix(mix)
+        self.parts = parts(tree, config)
 
     def predict(self, light_curves: LightCurves) -> NDArray[np.float32]:
         """Give the probability of every node.
@@ -162,7 +174,7 @@ class Boost:
         -------
         array, shape ``(n_objects, n_nodes)``, float32
         """
-        leaf = np.tile(self.mix, (len(light_curves), 1))
+        said = np.tile(np.bincount(self.parts, weights=self.mix), (len(light_curves), 1))
         seen = np.flatnonzero(light_curves.lengths > 0)
         for start in range(0, len(seen), BATCH_OBJECTS):
             part = seen[start : start + BATCH_OBJECTS]
@@ -171,9 +183,16 @@ class Boost:
             era = np.searchsorted(self.config.eras, ages(known), side="right")
             for number in np.unique(era):
                 own = era == number
-                said = [booster.predict(table[own], num_threads=1) for booster in self.boosters[number]]
-                leaf[part[own]] = np.mean(said, axis=0)
-        return self.tree.from_leaves(leaf).astype(np.float32)
+                each = [booster.predict(table[own], num_threads=1) for booster in self.boosters[number]]
+                said[part[own]] = np.mean(each, axis=0)
+        return self.tree.from_parts(self.parts, said, self.mix).astype(np.float32)
+
+    @property
+    def importance(self) -> dict[str, float]:
+        """Share of each feature in what all boosters gain by their splits."""
+        gains = [booster.feature_importance("gain") for era in self.boosters for booster in era]
+        total = np.sum(gains, axis=0)
+        return {name: float(gain) for name, gain in zip(self.features, total / total.sum(), strict=True) if gain > 0}
 
     def save(self, folder: str | Path) -> None:
         """Write ``boost.json`` and each booster as compressed LightGBM text, ``booster-ERA-NUMBER.txt.gz``."""
@@ -188,7 +207,7 @@ class Boost:
         }
         (folder / "boost.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
         for path, booster in zip(_paths(folder, self.config), itertools.chain(*self.boosters), strict=True):
-            _write(path, booster)
+            write_booster(path, booster)
 
 
 def load(folder: str | Path, tree: Taxonomy) -> Boost:
@@ -201,7 +220,7 @@ def load(folder: str | Path, tree: Taxonomy) -> Boost:
     """
     folder = Path(folder)
     card = folder / "boost.json"
-    if not card.is_file() or card.stat().st_size > MAX_FILE_BYTES:
+    if not card.is_file() or card.stat().st_size > MAX_CARD_BYTES:
         raise ValueError(f"{folder} holds no boosted trees: boost.json is missing or too large")
     document = json.loads(card.read_text(encoding="utf-8"))
     if document.get("format") != FORMAT_VERSION:
@@ -210,13 +229,13 @@ def load(folder: str | Path, tree: Taxonomy) -> Boost:
         raise ValueError(f"{card} has a setting unknown to this version: {sorted(unknown)[0]!r}")
     settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in document["config"].items()}
     config, features = Config(**settings), tuple(document["features"])
-    if features != feature_names(config):
+    if features != feature_names(config.families):
         raise ValueError(f"{card} lists features that are not those this version computes")
     if document["leaves"] != [tree.nodes[leaf] for leaf in tree.leaves]:
         raise ValueError(f"{card} has other leaves than the tree {tree.name!r}")
-    boosters = [_read(path) for path in _paths(folder, config)]
+    boosters = [read_booster(path) for path in _paths(folder, config)]
     for booster in boosters:
-        if booster.num_feature() != len(features) or booster.num_model_per_iteration() != tree.leaves.size:
+        if booster.num_feature() != len(features) or booster.num_model_per_iteration() != parts(tree, config).max() + 1:
             raise ValueError(f"{folder}: a booster has other features or classes than boost.json says")
     return Boost(tree, config, features, np.array(document["mix"]), _by_era(boosters, config))
 
@@ -255,8 +274,12 @@ def fit(
     """
     del validation
     known, leaf = _with_leaf(train, tree)
-    counts = np.bincount(leaf, minlength=tree.leaves.size)
-    mix = np.where(counts > 0, np.maximum(counts, 1.0) ** (1 - config.balance), 0.0)
+    part = parts(tree, config)
+    label, n_classes = part[leaf], int(part.max()) + 1
+    mix = (
+        np.bincount(leaf, minlength=tree.leaves.size)
+        * np.maximum(np.bincount(label, minlength=n_classes), 1.0)[part] ** -config.balance
+    )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = _paths(folder, config)
@@ -272,15 +295,17 @@ def fit(
         if not set(own) & set(waiting):
             continue
         rng = np.random.default_rng([seed, number])
-        drawn = examples(known, leaf, config, rng)
+        drawn = examples(known, label, config, rng, first_copy=number * MOST_ENTRIES)
         starts = (0.0, *config.eras)
         for path, start, its_seed in zip(own, starts, rng.integers(2**31, size=len(own)), strict=True):
             if path in waiting:
                 older = drawn.of(drawn.age >= start)
                 if not older.owner.size:
                     raise ValueError(f"no light curve to learn from is {start:g} days old; set other eras")
-                _write(path, _boost(older, leaf, tree.leaves.size, config, int(its_seed), tick))
-    return Boost(tree, config, feature_names(config), mix, _by_era([_read(path) for path in paths], config))
+                write_booster(path, _boost(older, label, n_classes, config, int(its_seed), tick))
+    return Boost(
+        tree, config, feature_names(config.families), mix, _by_era([read_booster(path) for path in paths], config)
+    )
 
 
 def ages(light_curves: LightCurves) -> NDArray[np.float64]:
@@ -299,11 +324,9 @@ def _by_era(boosters: list[Any], config: Config) -> list[list[Any]]:
     return [boosters[first : first + config.boosters] for first in range(0, len(boosters), config.boosters)]
 
 
-def feature_names(config: Config) -> tuple[str, ...]:
-    """Names of the features that a configuration asks for."""
-    none = np.empty(0)
-    empty = LightCurves.from_rows(none, none, none.astype(np.int8), none, none, none, dereddened=True)
-    return statistics(empty, config.families).names
+def parts(tree: Taxonomy, config: Config) -> NDArray[np.int64]:
+    """Give the class of each leaf, shape ``(n_leaves,)``; see `Config.classes`."""
+    return tree.parts(config.classes) if config.classes else np.arange(tree.leaves.size)
 
 
 class Examples(NamedTuple):
@@ -327,22 +350,39 @@ class Examples(NamedTuple):
         return Examples(self.table[which], self.owner[which], self.age[which])
 
 
-def examples(light_curves: LightCurves, leaf: NDArray[np.int64], config: Config, rng: np.random.Generator) -> Examples:
+def examples(
+    light_curves: LightCurves,
+    label: NDArray[np.int64],
+    config: Config,
+    rng: np.random.Generator,
+    first_copy: int = 0,
+) -> Examples:
     """Draw the entries of all objects and compute their statistics; those without rows at the day drawn are missing.
 
     Parameters
     ----------
     light_curves : LightCurves
         With all their rows and context.
-    leaf : array, shape ``(n_objects,)``, int
+    label : array, shape ``(n_objects,)``, int
         Class of each object.
+    config : Config
+    rng : numpy.random.Generator
+    first_copy : int
+        Number of the first copies of whole light curves, which are the same in any company.
     """
     n = len(light_curves)
-    share = np.bincount(leaf)[leaf] ** -0.5
+    share = np.bincount(label)[label] ** -0.5
     entries = np.floor(np.minimum(config.truncations * share / share.mean(), MOST_ENTRIES) + rng.random(n)).astype(int)
     tables, owners, known_for = [], [], []
     for turn in range(entries.max()):
         entering = np.flatnonzero(entries > turn)
+        if not config.truncated:
+            own = light_curves[entering]
+            own = resample(own, first_copy + turn, config.dimming, config.thinning) if turn else own
+            tables.append(statistics(own, config.families).values)
+            owners.append(entering)
+            known_for.append(ages(own))
+            continue
         resampled = rng.random(len(entering)) < config.resampled
         context = rng.integers(3, size=len(entering))
         for which, kind in itertools.product((True, False), range(3)):
@@ -379,13 +419,13 @@ def _with_leaf(light_curves: LightCurves, tree: Taxonomy) -> tuple[LightCurves, 
     return light_curves, np.searchsorted(tree.leaves, node)
 
 
-def _boost(drawn: Examples, leaf: NDArray[np.int64], n_leaves: int, config: Config, seed: int, tick: Any) -> Any:
+def _boost(drawn: Examples, label: NDArray[np.int64], n_classes: int, config: Config, seed: int, tick: Any) -> Any:
     """Fit one booster."""
     table, owner, _ = drawn
-    weight = np.bincount(leaf)[leaf[owner]].astype(float) ** -config.balance / np.bincount(owner)[owner]
+    weight = np.bincount(label)[label[owner]].astype(float) ** -config.balance / np.bincount(owner)[owner]
     parameters = {
         "objective": "multiclass",
-        "num_class": n_leaves,
+        "num_class": n_classes,
         "num_leaves": config.leaves,
         "learning_rate": config.learning_rate,
         "feature_fraction": config.feature_fraction,
@@ -401,27 +441,5 @@ def _boost(drawn: Examples, leaf: NDArray[np.int64], n_leaves: int, config: Conf
         "seed": seed,
         "verbose": -1,
     }
-    data = lightgbm.Dataset(table, leaf[owner], weight=weight / weight.mean(), params=parameters, free_raw_data=True)
+    data = lightgbm.Dataset(table, label[owner], weight=weight / weight.mean(), params=parameters, free_raw_data=True)
     return lightgbm.train(parameters, data, config.rounds, callbacks=[tick])
-
-
-def _write(path: Path, booster: Any) -> None:
-    """Write a booster as compressed text, with one move at the end so that no half file is ever read."""
-    unfinished = path.with_suffix(".part")
-    with gzip.GzipFile(unfinished, "wb", mtime=0) as file:
-        file.write(booster.model_to_string(importance_type="gain").encode())
-    os.replace(unfinished, path)
-
-
-def _read(path: Path) -> Any:
-    """Read a booster, its size checked before and while it is unpacked."""
-    if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"{path} is missing or larger than {MAX_FILE_BYTES} bytes")
-    try:
-        with gzip.open(path, "rb") as file:
-            text = file.read(MAX_TEXT_BYTES + 1)
-    except (OSError, EOFError) as error:
-        raise ValueError(f"{path} is not a compressed LightGBM model: {error}") from error
-    if len(text) > MAX_TEXT_BYTES or not text.startswith(b"tree\n"):
-        raise ValueError(f"{path} is not a LightGBM model, or larger than {MAX_TEXT_BYTES} bytes unpacked")
-    return lightgbm.Booster(model_str=text.decode())

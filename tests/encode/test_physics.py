@@ -1,0 +1,126 @@
+"""The families that describe one outburst: known temperatures, times, quiet and restless objects, found again."""
+
+import numpy as np
+import pytest
+
+from telperion.bands import WAVELENGTH
+from telperion.encode.blackbody import planck
+from telperion.encode.observations import Observations
+from telperion.encode.statistics import PHYSICS, statistics
+from telperion.encode.variability import STRENGTHS, TIME_SCALES, _walk_likelihood
+from telperion.lightcurves import LightCurves
+
+ERROR = 100.0
+
+
+def observed(light, *, redshift=0.3, seed=0, error=ERROR, days=(-400, 500), step=3.0, temperature=20000.0):
+    """One object every few days in turning bands; `light` is its flux at 0.4 micrometre at a rest-frame phase."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(*days, step) + rng.uniform(-1, 1, len(np.arange(*days, step)))
+    band = np.arange(len(time)) % 6
+    phase = time / (1 + redshift)
+    heat = np.broadcast_to(temperature(phase) if callable(temperature) else temperature, phase.shape)
+    colour = planck(WAVELENGTH[band] / (1 + redshift), heat) / planck(np.array(0.4), heat)
+    flux = light(phase) * colour + rng.normal(0, error, len(time))
+    return LightCurves.from_rows(
+        ["a"] * len(time), time + 60000, band, flux, np.full(len(time), error), flux > 5 * error,
+        context={"redshift": [redshift], "mwebv": [0.0]}, dereddened=True,
+    )  # fmt: skip
+
+
+def burst(rise=8.0, fall=40.0, height=1e5, power=None):
+    def light(phase):
+        after = np.maximum(phase, 0) / fall
+        return height / (1 + np.exp(-phase / rise)) * (np.exp(-after) if power is None else (1 + after) ** power)
+
+    return light
+
+
+@pytest.mark.parametrize("kelvin", [6000.0, 12000.0, 25000.0])
+def test_a_black_bodys_temperature_is_found(kelvin):
+    found = statistics(observed(burst(), temperature=kelvin), PHYSICS)
+    for name in ("blackbody.temperature", "evolution.temperature_+0", "fits.black_exponential_temperature"):
+        assert found[name][0] == pytest.approx(np.log10(kelvin), abs=0.06), name
+
+
+def test_the_luminosity_does_not_depend_on_the_distance():
+    near, far = (
+        statistics(observed(burst(height=height), redshift=z, error=10.0), PHYSICS)["evolution.luminosity_+0"][0]
+        for z, height in ((0.1, 1e6), (0.3, 1e6 * _fainter(0.1, 0.3)))
+    )
+    assert near == pytest.approx(far, abs=0.06)
+
+
+def _fainter(near, far):
+    """f_nu of the same black body: (1 + z) / d_L^2."""
+    from telperion.cosmology import distance_modulus
+
+    return (1 + far) / (1 + near) * 10 ** (-0.4 * (distance_modulus(far) - distance_modulus(near)))
+
+
+def test_a_cooling_outburst_cools():
+    cooling = observed(burst(), temperature=lambda phase: 20000 * 10 ** (-0.15 * np.clip(phase, -30, 120) / 50))
+    found = statistics(cooling, PHYSICS)
+    assert found["fits.black_exponential_cooling"][0] == pytest.approx(-0.15, abs=0.05)
+    assert found["blackbody.temperature_change_-10_+60"][0] < -0.1
+    assert abs(statistics(observed(burst()), PHYSICS)["fits.black_exponential_cooling"][0]) < 0.05
+
+
+@pytest.mark.parametrize(("rise", "fall"), [(4.0, 20.0), (15.0, 80.0)])
+def test_rise_and_fall_times_are_found(rise, fall):
+    found = statistics(observed(burst(rise, fall)), PHYSICS)
+    assert found["fits.free_exponential_rise"][0] == pytest.approx(np.log10(rise), abs=0.15)
+    assert found["fits.free_exponential_fall"][0] == pytest.approx(np.log10(fall), abs=0.15)
+
+
+def test_the_right_decline_fits_best():
+    exponential, tidal = (
+        statistics(observed(burst(power=power)), PHYSICS)["fits.black_five_thirds_gain"][0] for power in (None, -5 / 3)
+    )
+    assert exponential < 0 < tidal
+
+
+def test_what_explodes_is_quiet_and_what_flickers_is_not():
+    quiet = statistics(observed(burst()), PHYSICS)
+    restless = statistics(observed(lambda phase: 5e4 * (1 + np.sin(phase / 30))), PHYSICS)
+    assert abs(quiet["quiescence.excess_far_before"][0]) < 0.001 < 0.05 < restless["quiescence.excess_far_before"][0]
+    assert quiet["quiescence.highest_snr_far_before"][0] < 5 < restless["quiescence.highest_snr_far_before"][0]
+
+
+def test_the_walks_likelihood_is_that_of_its_covariance(rng):
+    time, noise = np.sort(rng.uniform(0, 200, 25)), rng.uniform(0.1, 1, 25)
+    signal = rng.normal(size=25)
+    found = _walk_likelihood(time[None], signal[None], noise[None], np.ones((1, 25), bool))[0]
+    for i, scale in enumerate(TIME_SCALES):
+        for j, strength in enumerate(STRENGTHS):
+            covariance = strength**2 * np.exp(-np.abs(time[:, None] - time) / scale) + np.diag(noise)
+            expected = -0.5 * (signal @ np.linalg.solve(covariance, signal) + np.linalg.slogdet(covariance)[1])
+            assert found[i, j] == pytest.approx(expected, rel=1e-9)
+
+
+def test_padding_does_not_change_the_walk(rng):
+    time, noise, signal = np.arange(9.0), np.ones(9), rng.normal(size=9)
+    alone = _walk_likelihood(time[None, :6], signal[None, :6], noise[None, :6], np.ones((1, 6), bool))
+    padded = _walk_likelihood(time[None], signal[None], noise[None], np.arange(9)[None] < 6)
+    np.testing.assert_allclose(padded, alone)
+
+
+def test_the_quoted_error_of_a_redshift_is_never_read():
+    curve = observed(burst())
+    quoted = [statistics(curve.with_context({**curve.context, "redshift_err": [error]}), PHYSICS).values
+              for error in (0.01, 0.9, np.nan)]  # fmt: skip
+    np.testing.assert_array_equal(quoted[0], quoted[1])
+    np.testing.assert_array_equal(quoted[0], quoted[2])
+
+
+def test_phases_run_in_the_rest_frame():
+    near, far = (Observations(observed(burst(), redshift=z)).outburst for z in (0.05, 1.0))
+    assert far.phase.max() == pytest.approx(near.phase.max() * 1.05 / 2, rel=0.1)
+    assert abs(np.interp(0, near.phase, np.arange(near.phase.size)) - np.interp(0, far.phase, np.arange(300))) < 12
+
+
+def test_without_a_redshift_only_what_needs_one_is_missing():
+    curve = observed(burst())
+    bare = statistics(curve.with_context({"mwebv": [0.0]}), PHYSICS)
+    assert np.isnan(bare["evolution.absolute_360nm"][0])
+    assert np.isfinite(bare["fits.free_exponential_fall"][0])

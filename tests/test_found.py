@@ -1,0 +1,67 @@
+"""Finding one class: measures against scikit-learn's, thresholds against every other one."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_auc_score
+
+from telperion.found import average_precision, best_threshold, bootstrap_f1, found
+
+
+@pytest.fixture
+def scored(rng):
+    truth = rng.random(400) < 0.1
+    return np.round(rng.normal(truth * 1.5, 1), 1), truth  # rounded, so that there are ties
+
+
+def test_measures_are_those_of_scikit_learn(scored):
+    score, truth = scored
+    result = found(score, truth, score > 1)
+    assert result.f1 == pytest.approx(f1_score(truth, score > 1))
+    assert result.precision == pytest.approx(precision_score(truth, score > 1))
+    assert result.recall == pytest.approx(recall_score(truth, score > 1))
+    assert result.average_precision == pytest.approx(average_precision_score(truth, score))
+    assert result.roc_auc == pytest.approx(roc_auc_score(truth, score))
+
+
+def test_no_threshold_is_better_than_the_best(scored):
+    score, truth = scored
+    best = f1_score(truth, score > best_threshold(score, truth))
+    assert best == max(f1_score(truth, score > level) for level in np.arange(-5, 5, 0.05))
+
+
+def test_the_best_threshold_may_call_everything():
+    assert best_threshold([1.0, 2.0], [True, True]) < 1
+
+
+def test_a_bootstrap_brackets_the_estimate(scored):
+    score, truth = scored
+    interval = bootstrap_f1(truth, score > 1)
+    assert interval.low < interval.estimate < interval.high
+    assert interval.estimate == pytest.approx(f1_score(truth, score > 1))
+    draws = np.random.default_rng(1).integers(400, size=(300, 400))
+    slow = [f1_score(truth[draw], score[draw] > 1) for draw in draws]
+    assert interval.standard_error == pytest.approx(np.std(slow), rel=0.2)
+
+
+def test_nothing_called_and_nothing_there_give_zero_and_nan():
+    result = found([0.1, 0.2], [False, False], [False, False])
+    assert (result.precision, result.recall, result.f1) == (0, 0, 0)
+    assert np.isnan(result.average_precision)
+
+
+@pytest.mark.parametrize(
+    ("score", "truth", "message"),
+    [
+        ([], [], "length above 0"),
+        ([1.0], [True, False], "one length"),
+        ([np.nan, 1.0], [True, False], "for 1 objects, first at position 0"),
+    ],
+)
+def test_bad_scores_are_refused(score, truth, message):
+    with pytest.raises(ValueError, match=message):
+        average_precision(score, truth)
+
+
+def test_calls_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="called has shape"):
+        found([0.1, 0.2], [True, False], [True])
