@@ -8,8 +8,9 @@ import itertools
 import json
 import multiprocessing
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -120,23 +121,23 @@ def crossvalidate(
     for cell in waiting:
         folds(known, tree, run.folds, cell.seed)
     task = progress.add_task(f"{run.name}: folds", total=len(waiting)) if progress else None
-    for _ in _run_cells(run, known, waiting, folder, jobs, progress):
+    for _ in each(partial(run_cell, run, known), waiting, folder, jobs, progress):
         if progress and task is not None:
             progress.advance(task)
     return evaluations(run, folder)
 
 
-def _run_cells(
-    run: Run, light_curves: LightCurves, waiting: list[Cell], folder: Path, jobs: int, progress: Progress | None
+def each(
+    work: Callable[..., None], cells: Sequence[Any], folder: Path, jobs: int, progress: Progress | None
 ) -> Iterator[None]:
-    """Run cells, one after the other or several at a time; yields whenever one is done."""
+    """Call ``work(cell, folder)``, for one cell after the other or for several at a time; yields when one is done."""
     if jobs == 1:
-        for cell in waiting:
-            run_cell(run, light_curves, cell, folder, progress=progress)
+        for cell in cells:
+            work(cell, folder, progress=progress)
             yield
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(run_cell, run, light_curves, cell, folder) for cell in waiting]):
+        for done in as_completed([pool.submit(work, cell, folder) for cell in cells]):
             done.result()
             yield
 

@@ -12,11 +12,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import multiprocessing
 import shutil
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from telperion.crossvalidate import claim, document
+from telperion.crossvalidate import claim, document, each
 from telperion.encode.cache import kept
 from telperion.found import AS_GIVEN, NOISY, Search, best_threshold
 from telperion.lightcurves import LightCurves
@@ -127,25 +126,10 @@ def find(
     claim(folder, run, known)
     waiting = [cell for cell in cells(run) if not (folder / cell.folder / "predictions.parquet").is_file()]
     task = progress.add_task(f"{run.name}: trainings", total=len(waiting)) if progress else None
-    for _ in _run_cells(run, known, waiting, folder, jobs, progress):
+    for _ in each(partial(run_cell, run, known), waiting, folder, jobs, progress):
         if progress and task is not None:
             progress.advance(task)
     return searches(run, folder)
-
-
-def _run_cells(
-    run: Run, light_curves: LightCurves, waiting: list[Cell], folder: Path, jobs: int, progress: Progress | None
-) -> Iterator[None]:
-    """Run cells, one after the other or several at a time; yields whenever one is done."""
-    if jobs == 1:
-        for cell in waiting:
-            run_cell(run, light_curves, cell, folder, progress)
-            yield
-        return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(run_cell, run, light_curves, cell, folder) for cell in waiting]):
-            done.result()
-            yield
 
 
 def run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, progress: Progress | None = None) -> None:
