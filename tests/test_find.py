@@ -4,20 +4,33 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from telperion import find as module
+from telperion.classifier import Classifier
 from telperion.compare import tables
-from telperion.find import Cell, cells, find, finished_search, folds, importances, searches, with_noisy_redshift
+from telperion.find import (
+    Cell,
+    cells,
+    find,
+    finished_search,
+    fit_all,
+    folds,
+    importances,
+    searches,
+    with_noisy_redshift,
+)
 from telperion.found import AS_GIVEN, NOISY, best_threshold
+from telperion.models.stack import Stack
 from telperion.search_report import gain_table, search_table, show_searches, write_search_report
 from telperion.simulate.drawn import draw
 from telperion.tables import to_markdown
 from telperion.taxonomy import Taxonomy
 from telperion.train import Run
 
+TREE = Taxonomy.load("plasticc")
+TDE = int(np.searchsorted(TREE.leaves, TREE.index("TDE")))
 BOOST = {
     "kind": "boost",
     "preset": "outburst",
@@ -132,7 +145,7 @@ def test_a_threshold_is_that_of_the_other_folds(done):
             cell = Cell(0, one.folding, one.seed, tuple(sorted((fold, other))))
             table = pq.read_table(folder / cell.folder / "predictions.parquet").to_pandas()
             own = table[table["fold"] == other]
-            score.extend(own[AS_GIVEN])
+            score.extend(np.stack(own[AS_GIVEN])[:, TDE])
             truth.extend(own["label"] == "TDE")
         assert one.threshold[fold] == pytest.approx(best_threshold(score, truth))
 
@@ -143,7 +156,7 @@ def test_the_scored_fold_chooses_neither_threshold_nor_weights(stacked, tmp_path
     cell = Cell(0, "random", 0, (1,))
     path = tmp_path / "a" / cell.folder / "predictions.parquet"
     table = pq.read_table(path)
-    turned = pa.array(1 - table[AS_GIVEN].to_numpy())
+    turned = table[AS_GIVEN].take(np.arange(table.num_rows)[::-1])
     pq.write_table(table.set_column(table.column_names.index(AS_GIVEN), AS_GIVEN, turned), path)
     before, after = (
         next(one for one in each if (one.folding, one.redshift) == ("random", AS_GIVEN))
@@ -245,3 +258,47 @@ def test_the_report_shows_what_was_found_and_missed(curves, done, tmp_path):
     assert (tmp_path / "figures" / "precision-and-recall.png").is_file()
     optimistic = write_search_report(tmp_path / "b", "small", done[1], optimistic=True, formats=())
     assert "OPTIMISTIC" in optimistic.read_text()
+
+
+@pytest.mark.parametrize("run", [SMALL, STACK], ids=["one model", "stack"])
+def test_the_final_classifier_calls_by_a_threshold_from_folds_that_its_models_did_not_see(
+    run, curves, done, stacked, tmp_path, monkeypatch
+):
+    folder = tmp_path / "search"
+    shutil.copytree(done[0] if run is SMALL else stacked[0], folder)
+    trained = []
+    train = module.train
+    monkeypatch.setattr(module, "train", lambda own, given, **more: trained.append(given) or train(own, given, **more))
+    classifier = fit_all(run, curves, folder=folder)
+    assert [len(each) for each in trained] == [len(curves)] * len(run.members)  # the folds were done before
+    (one,) = (s for s in searches(run, folder) if (s.folding, s.redshift) == (run.foldings[0], AS_GIVEN))
+    if run is SMALL:
+        assert classifier.threshold == pytest.approx(best_threshold(one.score, one.truth))
+    classifier.save(tmp_path / "classifier")
+    again = Classifier.load(tmp_path / "classifier")
+    probabilities = again.predict(curves)
+    called = again.calls(probabilities)
+    assert called.tolist() == (probabilities[:, TREE.index("TDE")] > classifier.threshold).tolist()
+    assert again.classify(curves)["called"].to_pylist() == called.tolist()
+    assert called[curves.label == "TDE"].mean() > called[curves.label != "TDE"].mean()
+
+
+def test_a_stack_of_one_mix_scores_as_the_stack_that_is_shipped(curves, stacked):
+    """Members that assume different mixes are brought to the first one's, in the search as in the model."""
+    folder, found = stacked
+    one = next(one for one in found if (one.folding, one.redshift) == ("random", AS_GIVEN))
+    fold = folds(curves, TREE, STACK, "random", 0)
+    place = Cell(0, "random", 0, (0,)).folder
+    members = []
+    for number, member in enumerate(STACK.members):
+        own = replace(STACK, model=member)
+        at = folder / place.replace("member-0", f"member-{number}") / "training"
+        members.append(("boost", module.train(own, curves[fold != 0], folder=at, seed=0).model))
+    said = Stack(TREE, members, one.weights[0]).predict(curves[fold == 0])[:, TREE.index("TDE")]
+    order = np.argsort(curves.object_id[fold == 0])
+    np.testing.assert_allclose(said[order], one.score[one.fold == 0], rtol=1e-4, atol=1e-6)
+
+
+def test_a_classifier_without_a_target_calls_nothing(classifiers):
+    with pytest.raises(TypeError, match="has no target"):
+        classifiers["boost"].calls(np.ones((1, len(TREE))))

@@ -51,6 +51,11 @@ class Classifier:
         The run's TOML as resolved.
     card : mapping
         What is known of its quality: cross-validated figures with the command that made them.
+    target : str
+        The one node that it was made to find, if any.
+    threshold : float
+        An object is called when its probability of the target, on the class mix assumed, is above this. Chosen on
+        objects that taught nothing.
 
     Examples
     --------
@@ -68,6 +73,8 @@ class Classifier:
     power: float = 0.0
     run: Mapping[str, Any] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
+    target: str = ""
+    threshold: float = 1.0
 
     @property
     def tree(self) -> Taxonomy:
@@ -169,6 +176,18 @@ class Classifier:
         mix = self.mix if prior is None else self.tree.mix(prior)
         return decide(probabilities, self.tree, mix, self.power)
 
+    def calls(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Say which objects are called members of the target, shape ``(n,)``, by what `predict` says without `prior`.
+
+        Raises
+        ------
+        TypeError
+            The classifier was not made to find one class.
+        """
+        if not self.target:
+            raise TypeError("this classifier was not made to find one class: it has no target")
+        return probabilities[:, self.tree.index(self.target)] > self.threshold
+
     def classify(
         self,
         light_curves: LightCurves,
@@ -185,7 +204,8 @@ class Classifier:
         pyarrow.Table
             A row an object and day, objects in their order, days inside: ``object_id``, ``days``, ``n_obs`` (rows that
             were known by then), one float32 column a node under its tree name, ``leaf`` (see `decide`) and
-            ``confident_node``, the deepest node with a probability above `threshold`.
+            ``confident_node``, the deepest node with a probability above `threshold`; of a classifier with a target
+            also ``called`` (see `calls`), without regard to `prior`.
         """
         names = np.array(self.tree.nodes)
         parts = []
@@ -200,6 +220,8 @@ class Classifier:
             columns |= {name: probabilities[:, node] for node, name in enumerate(self.tree.nodes)}
             columns["leaf"] = names[self.decide(probabilities, prior=prior)]
             columns["confident_node"] = names[self.tree.confident(probabilities, threshold)]
+            if self.target:
+                columns["called"] = self.calls(probabilities if prior is None else self.predict(known, view="full"))
             parts.append(pa.table({name: pa.array(values) for name, values in columns.items()}))
         table = pa.concat_tables(parts)
         order = np.arange(len(days) * len(light_curves)).reshape(len(days), -1).T.ravel()
@@ -228,6 +250,8 @@ class Classifier:
             "steppable": self.steppable,
             "view": self.view,
             "power": self.power,
+            "target": self.target,
+            "threshold": self.threshold,
             "mix": dict(zip((self.tree.nodes[leaf] for leaf in self.tree.leaves), self.mix.tolist(), strict=True)),
             "card": dict(self.card),
             "versions": _versions(),
@@ -253,7 +277,8 @@ class Classifier:
             if list(document["mix"]) != [tree.nodes[leaf] for leaf in tree.leaves]:
                 raise ModelFolderError(f"{folder}: the class mix is not that of the tree's leaves")
             run = tomllib.loads((folder / "run.toml").read_text(encoding="utf-8"))
-            return cls(model, document["kind"], document["view"], document["power"], run, document["card"])
+            about = {"target": document.get("target", ""), "threshold": document.get("threshold", 1.0)}
+            return cls(model, document["kind"], document["view"], document["power"], run, document["card"], **about)
         except KeyError as missing:
             raise ModelFolderError(f"{folder}/classifier.json lacks {missing}") from missing
 

@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("run", type=Path)
     train.add_argument("data", type=Path)
     train.add_argument("-o", "--output", type=Path, required=True, help="folder of the classifier")
+    train.add_argument("--search", type=Path, help="of a run that seeks one class: the folder of its cross-validation")
     train.add_argument("--scores", type=Path, help="scores.json of the run's cross-validation, for the model card")
     train.set_defaults(command=_train)
 
@@ -72,6 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     cross.add_argument("--foldings", nargs="+", help="of a search: these foldings only, of those that the run has")
     cross.add_argument("--seeds", nargs="+", type=int, help="these seeds in place of the run's")
     cross.set_defaults(command=_crossvalidate)
+
+    submit = add("submit", help="answer the MALLORN challenge: train a run that seeks one class, call the test objects")
+    submit.add_argument("run", type=Path)
+    submit.add_argument("data", type=Path, help="the challenge's folder")
+    submit.add_argument("-o", "--output", type=Path, required=True, help="the CSV file to write")
+    submit.add_argument(
+        "--search", type=Path, help="folder of the run's cross-validation"
+    )
+    submit.add_argument("-j", "--jobs", type=int, default=1, help="folds trained at the same time")
+    submit.set_defaults(command=_submit)
 
     compare = add("compare", help="cross-validations side by side, and how much better the first is than each other")
     compare.add_argument("folders", nargs="+", type=Path, help="folders of cross-validations on the same objects")
@@ -111,7 +122,12 @@ def _train(arguments: argparse.Namespace) -> None:
     checkpoints = arguments.output.with_name(arguments.output.name + ".training")
     run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
     with progress_bar() as bar:
-        classifier = train(run, light_curves, folder=checkpoints, progress=bar)
+        if run.target:
+            from telperion.find import fit_all
+
+            classifier = fit_all(run, light_curves, folder=arguments.search or checkpoints, progress=bar)
+        else:
+            classifier = train(run, light_curves, folder=checkpoints, progress=bar)
     card = model_card(arguments.scores) if arguments.scores else {}
     replace(classifier, card=card).save(arguments.output)
     Console().print(f"saved {arguments.output}; {checkpoints} can be removed")
@@ -148,6 +164,19 @@ def _find(run: Run, arguments: argparse.Namespace) -> None:
         importance=importances(run, arguments.output), command=_command(), optimistic=run.optimistic,
     )  # fmt: skip
     Console().print(f"report: {page}")
+
+
+def _submit(arguments: argparse.Namespace) -> None:
+    from telperion.find import fit_all
+    from telperion.submit import submit
+    from telperion.train import Run
+
+    folder = arguments.search or arguments.output.with_name(arguments.output.name + ".training")
+    run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
+    with progress_bar() as bar:
+        classifier = fit_all(run, light_curves, folder=folder, jobs=arguments.jobs, progress=bar)
+    called = submit(classifier, arguments.data, arguments.output)
+    Console().print(f"{called.sum():,} of {len(called):,} objects called {run.target}: {arguments.output}")
 
 
 def _compare(arguments: argparse.Namespace) -> None:

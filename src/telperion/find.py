@@ -24,16 +24,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from telperion.classifier import Classifier
 from telperion.crossvalidate import claim, document, each
 from telperion.encode.cache import kept
 from telperion.found import AS_GIVEN, NOISY, Search, best_threshold
 from telperion.lightcurves import LightCurves
-from telperion.models.stack import choose_weights
+from telperion.models import Model
+from telperion.models.stack import Stack, choose_weights
 from telperion.taxonomy import Taxonomy
 from telperion.train import Run, labelled, train
 
 RANDOM = "random"
-IMPORTANCE = b"importance"
+MIX, IMPORTANCE = b"mix", b"importance"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,23 +154,88 @@ def _run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, pro
         held=objects if run.optimistic else None,
         progress=progress,
     )
-    columns = {
-        "object_id": objects.object_id,
-        "label": objects.label,
-        "fold": fold[scored],
-        AS_GIVEN: classifier.predict(objects)[:, tree.index(run.target)],
-    }
+    known = {AS_GIVEN: objects}
     if run.redshift_noise and len(cell.without) == 1:
-        noisy = with_noisy_redshift(objects, run.redshift_noise, cell.seed)
-        columns[NOISY] = classifier.predict(noisy)[:, tree.index(run.target)]
-    table = pa.table({name: pa.array(values) for name, values in columns.items()})
-    if importance := getattr(classifier.model, "importance", None):
-        table = table.replace_schema_metadata({IMPORTANCE: json.dumps(importance)})
+        known[NOISY] = with_noisy_redshift(objects, run.redshift_noise, cell.seed)
+    columns = {"object_id": objects.object_id, "label": objects.label, "fold": fold[scored]}
+    arrays = {name: pa.array(values) for name, values in columns.items()}
+    for name, curves in known.items():
+        leaves = classifier.predict(curves)[:, tree.leaves]
+        arrays[name] = pa.FixedSizeListArray.from_arrays(leaves.ravel(), tree.leaves.size)
+    about = {MIX: classifier.mix.tolist(), IMPORTANCE: getattr(classifier.model, "importance", {})}
+    table = pa.table(arrays, metadata={name: json.dumps(value).encode() for name, value in about.items()})
     unfinished = place / "predictions.parquet.part"
     pq.write_table(table, unfinished)
     unfinished.rename(place / "predictions.parquet")
     if len(cell.without) > 1:
         shutil.rmtree(place / "training")
+
+
+def fit_all(
+    run: Run,
+    light_curves: LightCurves,
+    *,
+    folder: str | Path,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Classifier:
+    """Train a run on all objects; threshold and weights are chosen on what models said of folds that they did not see.
+
+    Those are the models that a search with the run's first folding and seed scores with: what is finished in the folder
+    of a search is not done again.
+
+    Parameters
+    ----------
+    run : Run
+        With a `target`.
+    light_curves : LightCurves
+        Labelled objects.
+    folder : path
+        Of the search; also keeps checkpoints of what is under way.
+    jobs : int
+    progress : rich.progress.Progress, optional
+
+    Returns
+    -------
+    Classifier
+        With target and threshold.
+    """
+    folder, tree = Path(folder), Taxonomy.load(run.tree)
+    known = labelled(light_curves, tree)
+    claim(folder, run, known)
+    first = dataclasses.replace(run, foldings=run.foldings[:1], seeds=run.seeds[:1])
+    outer = [cell for cell in cells(first) if len(cell.without) == 1]
+    waiting = [cell for cell in outer if not (folder / cell.folder / "predictions.parquet").is_file()]
+    task = progress.add_task(f"{run.name}: trainings", total=len(waiting) + len(run.members)) if progress else None
+    for _ in each(partial(run_cell, run, known), waiting, folder, jobs, progress):
+        if progress and task is not None:
+            progress.advance(task)
+    members = []
+    for number, member in enumerate(run.members):
+        with kept(progress=progress):
+            own = dataclasses.replace(run, model=member)
+            place = folder / f"member-{number}" / "all"
+            members.append(
+                (member["kind"], train(own, known, folder=place, seed=run.seeds[0], progress=progress).model)
+            )
+        if progress and task is not None:
+            progress.advance(task)
+    said = [
+        _read(run, folder, first.foldings[0], first.seeds[0], cell.without, AS_GIVEN) for cell in outer[: run.folds]
+    ]
+    label = np.concatenate([table["label"].to_numpy(zero_copy_only=False) for table, _ in said])
+    truth = tree.ancestors[tree.labels(label)][:, tree.index(run.target)]
+    scores = np.concatenate([score for _, score in said], axis=1)
+    weights = _weights(scores, truth) if len(members) > 1 else np.ones(1)
+    model: Model = Stack(tree, members, weights) if len(members) > 1 else members[0][1]
+    return Classifier(
+        model,
+        run.model["kind"],
+        run.views[0],
+        run=run.to_dict() | {"views": [run.views[0]], "seeds": [run.seeds[0]]},
+        target=run.target,
+        threshold=best_threshold(weights @ scores, truth),
+    )
 
 
 def with_noisy_redshift(light_curves: LightCurves, noise: float, seed: int) -> LightCurves:
@@ -296,9 +363,19 @@ def _weights(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> NDArray[n
 def _read(
     run: Run, folder: Path, folding: str, seed: int, without: tuple[int, ...], column: str
 ) -> tuple[pa.Table, NDArray[np.float64]]:
-    """Read how each member scored the objects of some folds, shape ``(n_members, n_objects)``, and who they are."""
+    """Read how each member scored the objects of some folds, shape ``(n_members, n_objects)``, and who they are.
+
+    The scores assume the class mix that the first member assumes.
+    """
+    tree = Taxonomy.load(run.tree)
     tables = [
         pq.read_table(folder / Cell(member, folding, seed, without).folder / "predictions.parquet")
         for member in range(len(run.members))
     ]
-    return tables[0].select(["object_id", "label", "fold"]), np.stack([table[column].to_numpy() for table in tables])
+    mixes = [np.array(json.loads(table.schema.metadata[MIX])) for table in tables]
+    scores = []
+    for table, mix in zip(tables, mixes, strict=True):
+        leaves = table[column].combine_chunks().flatten().to_numpy().reshape(-1, tree.leaves.size)
+        nodes = tree.reweight(tree.from_leaves(leaves.astype(np.float64)), mix, mixes[0])
+        scores.append(nodes[:, tree.index(run.target)])
+    return tables[0].select(["object_id", "label", "fold"]), np.stack(scores)

@@ -70,6 +70,9 @@ class GruConfig:
         Largest norm of the gradient; infinite for none.
     average : float
         Decay of the running average of the weights, which is what is validated and kept; 0 for none.
+    start : str
+        The checkpoint of a finished training, on other objects or another tree, whose weights this one begins with (all
+        but the last layer where the trees differ); none if empty.
 
     Raises
     ------
@@ -100,6 +103,7 @@ class GruConfig:
     schedule: Literal["cosine", "exponential"] = "cosine"
     clip: float = 1.0
     average: float = 0.99
+    start: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "context_mix", tuple(float(share) for share in self.context_mix))

@@ -67,7 +67,7 @@ def fit(
     ----------
     train, validation : LightCurves
         Labelled, uncut (the view is taken here). The weights kept are those with the lowest validation loss at 2, 8, 64
-        and 1024 days (preset `oracle`: at 10, 40, 60 and 100 % of the rows); without `validation`, the last.
+        and 1024 days (preset `oracle`: at 10, 40, 60 and 100 % of the rows); without validation objects, the last.
     tree : Taxonomy
     config : GruConfig
     folder : path
@@ -84,7 +84,7 @@ def fit(
     Raises
     ------
     ValueError
-        No labelled object can be trained on, or the checkpoint is of another run.
+        No labelled object can be trained on, the checkpoint is of another run, or that to start from does not fit.
     FloatingPointError
         Training diverged.
     """
@@ -103,6 +103,33 @@ def fit(
     return trainer.model()
 
 
+def start_from(checkpoint: Path, network: torch.nn.Module) -> None:
+    """Give a network the best weights of another training; its last layer stays as drawn where the trees differ.
+
+    Raises
+    ------
+    ValueError
+        There is no such checkpoint, or its network has other layers.
+    """
+    if not checkpoint.is_file():
+        raise ValueError(f"there is no checkpoint {checkpoint} to start from: train that run first")
+    weights, own = _tensors(checkpoint)[1], network.state_dict()
+    found = {name.removeprefix("best."): value for name, value in weights.items() if name.startswith("best.")}
+    other = {name for name in own if name not in found or found[name].shape != own[name].shape}
+    if foreign := sorted(name for name in other if not name.startswith("logits.")):
+        raise ValueError(f"{checkpoint} is of a network with other layers: {foreign[0]!r} does not fit")
+    network.load_state_dict(own | {name: value for name, value in found.items() if name not in other})
+
+
+def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Read a checkpoint: what is said of it, and its tensors by name."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return file.metadata() or {}, {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 - not a dict
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is no checkpoint; remove it to start anew") from error
+
+
 class Trainer:
     """One training run between two epochs: network, optimiser, running average, best weights, history."""
 
@@ -119,10 +146,12 @@ class Trainer:
         self.encoder = ENCODERS[config.preset]
         self.train, self.labels = self._select(train, "training")
         self.static = self.encoder.static(self.train)
-        self.validation = None if validation is None else self._cut_validation(*self._select(validation, "validation"))
+        self.validation = self._cut_validation(*self._select(validation, "validation")) if validation else None
         self.loss = build_loss(config.loss, self.labels, tree, alpha=config.alpha, balance=config.balance)
         torch.manual_seed(seed)
         self.network = build_network(config, len(tree))
+        if config.start:
+            start_from(Path(config.start), self.network)
         self.optimiser = self._build_optimiser()
         self.average = {name: weight.detach().clone() for name, weight in self.network.state_dict().items()}
         self.best = {name: weight.clone() for name, weight in self.average.items()}
@@ -310,11 +339,7 @@ class Trainer:
         path = self.folder / CHECKPOINT
         if not path.is_file():
             return
-        try:
-            with safetensors.safe_open(path, "pt") as file:
-                metadata, tensors = file.metadata() or {}, {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 - not a dict
-        except safetensors.SafetensorError as error:
-            raise ValueError(f"{path} is no checkpoint; remove it to start anew") from error
+        metadata, tensors = _tensors(path)
         if metadata.get("identity") != self._identity():
             raise ValueError(
                 f"{path} is of a run with other data, tree, configuration or seed; remove it to start anew"
