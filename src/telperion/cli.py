@@ -78,9 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     submit.add_argument("run", type=Path)
     submit.add_argument("data", type=Path, help="the challenge's folder")
     submit.add_argument("-o", "--output", type=Path, required=True, help="the CSV file to write")
-    submit.add_argument(
-        "--search", type=Path, help="folder of the run's cross-validation"
-    )
+    submit.add_argument("--search", type=Path, help="folder of the run's cross-validation")
     submit.add_argument("-j", "--jobs", type=int, default=1, help="folds trained at the same time")
     submit.set_defaults(command=_submit)
 

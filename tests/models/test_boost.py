@@ -194,7 +194,7 @@ def test_a_missing_truncated_or_foreign_booster_is_refused(model, tree, tmp_path
     path = tmp_path / "booster-1-0.txt.gz"
     whole = path.read_bytes()
     for content, message in [(whole[:2000], "not a compressed"), (b"tree\n", "not a compressed"),
-                             (gzip.compress(b"hello"), "not a LightGBM model")]:  # fmt: skip
+                             (gzip.compress(b"hello"), "not a booster of lightgbm")]:  # fmt: skip
         path.write_bytes(content)
         with pytest.raises(ValueError, match=message):
             boost.load(tmp_path, tree)

@@ -26,19 +26,15 @@ from telperion.encode.statistics import ANY_PHASE, FAMILIES, PHYSICS, feature_na
 from telperion.encode.view import Context, View, keep_context
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves, RepairWarning
-from telperion.models.booster_file import read_booster, write_booster
+from telperion.models.boosters import Booster, Library, Settings, read_booster, train_booster, write_booster
 from telperion.taxonomy import Taxonomy
-
-try:
-    import lightgbm
-except ModuleNotFoundError as error:  # an extra
-    raise ModuleNotFoundError("the boosted trees need LightGBM: pip install 'telperion[boost]'") from error
 
 FORMAT_VERSION = 2
 MAX_CARD_BYTES = 1_000_000
 BATCH_OBJECTS = 5000
 SHORTEST, LONGEST = 0.1, 1100.0  # days, of the truncations
 MOST_ENTRIES = 80
+_GROWN = ("rounds", "leaves", "min_rows", "learning_rate", "feature_fraction", "row_fraction", "l2", "extra_trees")
 
 
 @dataclass(frozen=True)
@@ -76,6 +72,8 @@ class Config:
         Shrinkage; share of features a tree may use; share of rows it sees; L2 penalty on leaf values.
     extra_trees : bool
         Whether split points are drawn at random.
+    library : {"lightgbm", "xgboost", "catboost"}
+        What grows the trees.
 
     Raises
     ------
@@ -102,6 +100,7 @@ class Config:
     row_fraction: float = 0.5
     l2: float = 1.0
     extra_trees: bool = False
+    library: Library = "lightgbm"
 
     def __post_init__(self) -> None:
         if self.view not in get_args(View):
@@ -120,6 +119,8 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a number from 0 to 1")
         if any(not later > age for age, later in itertools.pairwise((0.0, *self.eras))):
             raise ValueError(f"eras are {self.eras}, expected ages that rise from above zero")
+        if self.library not in get_args(Library):
+            raise ValueError(f"library is {self.library!r}, expected one of {', '.join(get_args(Library))}")
         if min(self.l2, self.dimming) < 0:
             raise ValueError("l2 and dimming must not be negative")
 
@@ -143,7 +144,7 @@ class Boost:
         Names of the features, as `telperion.encode.statistics.statistics` gives them.
     mix : array, shape ``(n_leaves,)``
         The class mix that the probabilities assume; an object without rows gets it.
-    boosters : sequence of sequences of lightgbm.Booster
+    boosters : sequence of sequences of Booster
         Those of each era; class ``k`` of each is part ``k`` of the leaves (`Config.classes`).
     """
 
@@ -155,7 +156,7 @@ class Boost:
         config: Config,
         features: tuple[str, ...],
         mix: NDArray[np.float64],
-        boosters: Sequence[Sequence[Any]],
+        boosters: Sequence[Sequence[Booster]],
     ) -> None:
         self.tree, self.config, self.features = tree, config, features
         self.boosters = tuple(tuple(era) for era in boosters)
@@ -183,14 +184,14 @@ class Boost:
             era = np.searchsorted(self.config.eras, ages(known), side="right")
             for number in np.unique(era):
                 own = era == number
-                each = [booster.predict(table[own], num_threads=1) for booster in self.boosters[number]]
+                each = [booster.predict(table[own]) for booster in self.boosters[number]]
                 said[part[own]] = np.mean(each, axis=0)
         return self.tree.from_parts(self.parts, said, self.mix).astype(np.float32)
 
     @property
     def importance(self) -> dict[str, float]:
         """Share of each feature in what all boosters gain by their splits."""
-        gains = [booster.feature_importance("gain") for era in self.boosters for booster in era]
+        gains = [booster.gains() for era in self.boosters for booster in era]
         total = np.sum(gains, axis=0)
         return {name: float(gain) for name, gain in zip(self.features, total / total.sum(), strict=True) if gain > 0}
 
@@ -233,11 +234,11 @@ def load(folder: str | Path, tree: Taxonomy) -> Boost:
         raise ValueError(f"{card} lists features that are not those this version computes")
     if document["leaves"] != [tree.nodes[leaf] for leaf in tree.leaves]:
         raise ValueError(f"{card} has other leaves than the tree {tree.name!r}")
-    boosters = [read_booster(path) for path in _paths(folder, config)]
-    for booster in boosters:
-        if booster.num_feature() != len(features) or booster.num_model_per_iteration() != parts(tree, config).max() + 1:
+    trained = [read_booster(path, config.library) for path in _paths(folder, config)]
+    for booster in trained:
+        if booster.shape != (len(features), parts(tree, config).max() + 1):
             raise ValueError(f"{folder}: a booster has other features or classes than boost.json says")
-    return Boost(tree, config, features, np.array(document["mix"]), _by_era(boosters, config))
+    return Boost(tree, config, features, np.array(document["mix"]), _by_era(trained, config))
 
 
 def fit(
@@ -303,9 +304,8 @@ def fit(
                 if not older.owner.size:
                     raise ValueError(f"no light curve to learn from is {start:g} days old; set other eras")
                 write_booster(path, _boost(older, label, n_classes, config, int(its_seed), tick))
-    return Boost(
-        tree, config, feature_names(config.families), mix, _by_era([read_booster(path) for path in paths], config)
-    )
+    trained = _by_era([read_booster(path, config.library) for path in paths], config)
+    return Boost(tree, config, feature_names(config.families), mix, trained)
 
 
 def ages(light_curves: LightCurves) -> NDArray[np.float64]:
@@ -419,27 +419,10 @@ def _with_leaf(light_curves: LightCurves, tree: Taxonomy) -> tuple[LightCurves, 
     return light_curves, np.searchsorted(tree.leaves, node)
 
 
-def _boost(drawn: Examples, label: NDArray[np.int64], n_classes: int, config: Config, seed: int, tick: Any) -> Any:
+def _boost(drawn: Examples, label: NDArray[np.int64], n_classes: int, config: Config, seed: int, tick: Any) -> Booster:
     """Fit one booster."""
     table, owner, _ = drawn
     weight = np.bincount(label)[label[owner]].astype(float) ** -config.balance / np.bincount(owner)[owner]
-    parameters = {
-        "objective": "multiclass",
-        "num_class": n_classes,
-        "num_leaves": config.leaves,
-        "learning_rate": config.learning_rate,
-        "feature_fraction": config.feature_fraction,
-        "bagging_fraction": config.row_fraction,
-        "bagging_freq": 1,
-        "min_data_in_leaf": config.min_rows,
-        "lambda_l2": config.l2,
-        "extra_trees": config.extra_trees,
-        "max_bin": 63,
-        "num_threads": 1,
-        "deterministic": True,
-        "force_col_wise": True,
-        "seed": seed,
-        "verbose": -1,
-    }
-    data = lightgbm.Dataset(table, label[owner], weight=weight / weight.mean(), params=parameters, free_raw_data=True)
-    return lightgbm.train(parameters, data, config.rounds, callbacks=[tick])
+    grown = {name: getattr(config, name) for name in _GROWN}
+    settings = Settings(n_classes=n_classes, seed=seed, **grown)
+    return train_booster(config.library, table, label[owner], weight / weight.mean(), settings, tick)

@@ -22,7 +22,7 @@ from telperion.encode.by_band import gridded_bands
 from telperion.encode.view import View
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves
-from telperion.models.booster_file import read_booster, write_booster
+from telperion.models.boosters import Booster, LightGbm, read_booster, write_booster
 from telperion.taxonomy import Taxonomy
 
 try:
@@ -99,12 +99,12 @@ class Rocket:
         The class mix of its training set.
     seed : int
         From which the kernels are drawn.
-    booster : lightgbm.Booster
+    booster : Booster
     """
 
     steppable = False
 
-    def __init__(self, config: Config, tree: Taxonomy, mix: NDArray[np.float64], seed: int, booster: Any) -> None:
+    def __init__(self, config: Config, tree: Taxonomy, mix: NDArray[np.float64], seed: int, booster: Booster) -> None:
         self.config, self.tree, self.mix, self.seed, self.booster = config, tree, tree.mix(mix), seed, booster
 
     def predict(self, light_curves: LightCurves) -> NDArray[np.float32]:
@@ -112,7 +112,7 @@ class Rocket:
         said = [np.empty(0)]
         for start in range(0, len(light_curves), BATCH_OBJECTS):
             table = features(light_curves[start : start + BATCH_OBJECTS], self.config, self.seed)
-            said.append(self.booster.predict(table, num_threads=1))
+            said.append(self.booster.predict(table))
         target = np.concatenate(said)
         given = np.stack([target, 1 - target], axis=1)
         return self.tree.from_parts(self.tree.parts([self.config.target]), given, self.mix).astype(np.float32)
@@ -231,7 +231,7 @@ def _transforms(config: Config, seed: int) -> list[Any]:
 def _boost(
     tables: list[NDArray[np.float32]], truth: list[NDArray[np.bool_]], config: Config, seed: int,
     progress: Progress | None,
-) -> Any:  # fmt: skip
+) -> LightGbm:  # fmt: skip
     parameters = {
         "objective": "binary",
         "num_leaves": config.leaves,
@@ -262,4 +262,4 @@ def _boost(
     booster = lightgbm.train(parameters, taught, config.rounds, valid_sets=[held], callbacks=[stop, tick])
     if progress and task is not None:
         progress.update(task, completed=config.rounds)
-    return booster
+    return LightGbm(booster)
