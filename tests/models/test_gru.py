@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import onnxruntime
 import pytest
+import safetensors.torch
 import torch
 
 from telperion.encode.view import keep_context, view
@@ -360,3 +361,27 @@ def test_classifying_needs_no_torch():
     code = "import sys, telperion.models.gru; sys.exit('torch' in sys.modules or 'onnx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert onnxruntime.get_available_providers()
+
+
+def test_a_training_may_start_from_the_weights_of_another(curves, tree, tmp_path):
+    config = SMALL["telperion"]
+    fit(curves, None, tree, config, folder=tmp_path / "first")
+    start = replace(config, start=str(tmp_path / "first" / CHECKPOINT))
+    again = Trainer(curves, None, tree, start, tmp_path / "second", 1)
+    scratch = Trainer(curves, None, tree, config, tmp_path / "third", 1)
+    assert again.run_epoch()["loss"] < scratch.run_epoch()["loss"]
+    other = Taxonomy("other", {"Alert": {name: {} for name in LEAVES[:3]}})
+    few = curves[np.isin(curves.label, LEAVES[:3])]
+    moved = Trainer(few, None, other, start, tmp_path / "fourth", 1).network.state_dict()
+    assert moved["logits.weight"].shape[0] == len(other)
+    kept = safetensors.torch.load_file(tmp_path / "first" / CHECKPOINT)
+    assert torch.equal(moved["gru.weight_hh_l0"], kept["best.gru.weight_hh_l0"])
+    with pytest.raises(ValueError, match="no checkpoint"):
+        Trainer(curves, None, tree, replace(config, start="nowhere"), tmp_path, 1)
+    with pytest.raises(ValueError, match="other layers"):
+        Trainer(curves, None, tree, replace(start, hidden=config.hidden + 1), tmp_path, 1)
+
+
+def test_no_validation_objects_are_as_good_as_none(curves, tree, tmp_path):
+    found = fit(curves, curves[:0], tree, replace(SMALL["telperion"], epochs=1), folder=tmp_path)
+    assert "validation_loss" not in found.history[0]
