@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from telperion import demo
 from telperion import find as module
 from telperion.classifier import Classifier
 from telperion.compare import tables
@@ -23,7 +24,7 @@ from telperion.find import (
 )
 from telperion.found import AS_GIVEN, NOISY, best_threshold
 from telperion.models.stack import Stack
-from telperion.search_report import gain_table, search_table, show_searches, write_search_report
+from telperion.search_report import gain_table, search_card, search_table, show_searches, write_search_report
 from telperion.simulate.drawn import draw
 from telperion.tables import to_markdown
 from telperion.taxonomy import Taxonomy
@@ -256,8 +257,16 @@ def test_the_report_shows_what_was_found_and_missed(curves, done, tmp_path):
     assert "by field" in text
     assert "OPTIMISTIC" not in text
     assert (tmp_path / "figures" / "precision-and-recall.png").is_file()
+    card = search_card(tmp_path / "scores.json")
+    assert [(row["folds"], row["redshift"]) for row in card["figures"]][:2] == [
+        ("by field", AS_GIVEN),
+        ("by field", NOISY),
+    ]
+    assert card["figures"][0]["f1"] == pytest.approx(done[1][0].pooled.f1, abs=1e-4)
     optimistic = write_search_report(tmp_path / "b", "small", done[1], optimistic=True, formats=())
     assert "OPTIMISTIC" in optimistic.read_text()
+    with pytest.raises(ValueError, match="is optimistic"):
+        search_card(tmp_path / "b" / "scores.json")
 
 
 @pytest.mark.parametrize("run", [SMALL, STACK], ids=["one model", "stack"])
@@ -302,3 +311,12 @@ def test_a_stack_of_one_mix_scores_as_the_stack_that_is_shipped(curves, stacked)
 def test_a_classifier_without_a_target_calls_nothing(classifiers):
     with pytest.raises(TypeError, match="has no target"):
         classifiers["boost"].calls(np.ones((1, len(TREE))))
+
+
+def test_the_card_of_a_classifier_that_seeks_one_class_is_shown(curves, done, tmp_path, capsys):
+    write_search_report(tmp_path, "small", done[1], command="the command", formats=())
+    classifier = replace(fit_all(SMALL, curves, folder=done[0]), card=search_card(tmp_path / "scores.json"))
+    demo.show(classifier, None)
+    shown = capsys.readouterr().out
+    assert "finding TDE" in shown
+    assert "the command" in shown

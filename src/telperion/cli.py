@@ -115,6 +115,7 @@ def _tree(arguments: argparse.Namespace) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from telperion.report import model_card
+    from telperion.search_report import search_card
     from telperion.train import Run, train
 
     checkpoints = arguments.output.with_name(arguments.output.name + ".training")
@@ -126,7 +127,8 @@ def _train(arguments: argparse.Namespace) -> None:
             classifier = fit_all(run, light_curves, folder=arguments.search or checkpoints, progress=bar)
         else:
             classifier = train(run, light_curves, folder=checkpoints, progress=bar)
-    card = model_card(arguments.scores) if arguments.scores else {}
+    sum_up = search_card if run.target else model_card
+    card = sum_up(arguments.scores) if arguments.scores else {}
     replace(classifier, card=card).save(arguments.output)
     Console().print(f"saved {arguments.output}; {checkpoints} can be removed")
 

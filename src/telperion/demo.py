@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -85,6 +87,25 @@ def _show_card(classifier: Classifier, console: Console) -> None:
     if "figures" not in card:
         console.print("This classifier has no card: nothing was measured.")
         return
+    console.print(_search_figures(classifier) if classifier.target else _figures(card))
+    console.print(f"Made by: {card['command']}")
+
+
+def _search_figures(classifier: Classifier) -> Table:
+    card = classifier.card
+    table = Table(title=f"Model card: finding {classifier.target}, {card['protocol']}", title_justify="left")
+    for name in ("folds", "redshift"):
+        table.add_column(name)
+    for name in ("F1", "95 %", "average precision"):
+        table.add_column(name, justify="right")
+    for row in card["figures"]:
+        low, high = row["f1 95 %"]
+        shown = f"{row['f1']:.3f}", f"{low:.3f}-{high:.3f}", f"{row['average precision']:.3f}"
+        table.add_row(row["folds"], row["redshift"], *shown)
+    return table
+
+
+def _figures(card: Mapping[str, Any]) -> Table:
     table = Table(title=f"Model card: leaf macro F1, {card['protocol']}", title_justify="left")
     table.add_column("view")
     table.add_column("context")
@@ -93,5 +114,4 @@ def _show_card(classifier: Classifier, console: Console) -> None:
         table.add_column(f"{day} d", justify="right")
     for row in card["figures"]:
         table.add_row(row["view"], row["context"], *(f"{value:.3f}" for value in row["leaf macro F1"].values()))
-    console.print(table)
-    console.print(f"Made by: {card['command']}")
+    return table

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,7 @@ OPTIMISTIC = (
     "OPTIMISTIC: the scored fold itself stopped the training and chose the threshold, as in the study that is followed."
 )
 MOST_MISSED = 12
+CARD_MEASURES = ("f1", "average precision", "precision", "recall")
 
 
 def search_table(runs: Searches) -> Table:
@@ -186,6 +189,45 @@ def write_search_report(
     index = folder / "index.html"
     index.write_text(page(name, [facts(lines)], note, sections), encoding="utf-8")
     return index
+
+
+def search_card(path: str | Path) -> dict[str, Any]:
+    """Sum up the ``scores.json`` of a search for a classifier's card: F1 and average precision by folding and redshift.
+
+    Paths from the root of a machine are cut to their last name: a card goes out into the world.
+
+    Raises
+    ------
+    ValueError
+        The scores are optimistic: thresholds were chosen on the objects scored.
+    """
+    record = json.loads(Path(path).read_text(encoding="utf-8"))
+    if record["optimistic"]:
+        raise ValueError(f"{path} is optimistic, its thresholds chosen on the objects scored: no figure for a card")
+    gathered: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in record["searches"]:
+        gathered.setdefault((one["folding"], one["redshift"]), []).append(one)
+    figures = []
+    for (folding, redshift), repeats in gathered.items():
+        mean = {name: round(float(np.mean([one[name] for one in repeats])), 4) for name in CARD_MEASURES}
+        interval = np.mean([one["f1 95 %"] for one in repeats], axis=0)
+        figures.append({
+            "folds": folding_name(folding),
+            "redshift": redshift,
+            "seeds": len(repeats),
+            **mean,
+            "f1 spread over seeds": round(float(np.std([one["f1"] for one in repeats])), 4),
+            "f1 95 %": [round(float(end), 4) for end in interval],
+        })  # fmt: skip
+    first = record["searches"][0]
+    return {
+        "objects": first["objects"],
+        "of the target": first["target"],
+        "protocol": f"cross-validated on {first['objects']:,} objects, thresholds chosen on other folds",
+        "data": Path(record["data"]).name,
+        "command": " ".join(Path(word).name if word.startswith("/") else word for word in record["command"].split()),
+        "figures": figures,
+    }
 
 
 def _missed(repeats: Sequence[Search], light_curves: LightCurves) -> list[tuple[LightCurves, str, float]]:
