@@ -8,6 +8,7 @@ from telperion.encode.blackbody import planck
 from telperion.encode.observations import Observations
 from telperion.encode.statistics import PHYSICS, statistics
 from telperion.encode.variability import STRENGTHS, TIME_SCALES, _walk_likelihood
+from telperion.formats import mallorn
 from telperion.lightcurves import LightCurves
 
 ERROR = 100.0
@@ -124,3 +125,19 @@ def test_without_a_redshift_only_what_needs_one_is_missing():
     bare = statistics(curve.with_context({"mwebv": [0.0]}), PHYSICS)
     assert np.isnan(bare["evolution.absolute_360nm"][0])
     assert np.isfinite(bare["fits.free_exponential_fall"][0])
+
+
+def test_real_tdes_are_hot_and_quiet_where_supernovae_cool_and_agn_flicker(lsst_data):
+    curves = mallorn.read(lsst_data / "mallorn")
+    chosen = np.concatenate([np.flatnonzero(curves.label == kind)[:60] for kind in ("TDE", "SN Ia", "AGN")])
+    table = statistics(curves[chosen], PHYSICS)
+    tde, ia, agn = (np.repeat(np.arange(3), 60) == kind for kind in range(3))
+    assert not np.isinf(table.values).any()
+    hot = table["blackbody.temperature"]
+    assert np.nanmedian(hot[tde]) > np.nanmedian(hot[ia]) + 0.1
+    assert np.nanmedian(table["quiescence.excess_far"][agn]) > 10 * np.nanmedian(table["quiescence.excess_far"][tde])
+    assert np.nanmedian(table["fits.free_exponential_fall"][tde]) > np.nanmedian(
+        table["fits.free_exponential_fall"][ia]
+    )
+    cooling = table["evolution.temperature_change_+0_+30"]
+    assert np.nanmedian(cooling[ia]) < np.nanmedian(cooling[tde]) - 0.05
