@@ -7,7 +7,7 @@ from pathlib import Path
 
 from telperion.crossvalidate import comparison_tables, document, gap_tables, names_of
 from telperion.find import finished_search, searches
-from telperion.search_report import gain_table, search_table
+from telperion.search_report import gain_table, search_tables
 from telperion.tables import Table
 
 
@@ -30,4 +30,4 @@ def tables(folders: Sequence[str | Path]) -> list[Table]:
         run = finished_search(folder)
         found[f"{name} (OPTIMISTIC)" if run.optimistic else name] = searches(run, folder)
     first, *rest = found.items()
-    return [search_table(found), *(gain_table(first, other) for other in rest)]
+    return [*search_tables(found), *(gain_table(first, other) for other in rest)]

@@ -357,7 +357,7 @@ def precision_recall_figure(searches: Mapping[tuple[str, str], Sequence[Search]]
             precision, recall = precision_recall(one.score, one.truth)
             axes.plot(recall, precision, **line(order), linewidth=1)
             axes.plot(one.pooled.recall, one.pooled.precision, color=line(order)["color"], marker=MARKERS[0])
-        axes.set(xlim=(0, 1), ylim=(0, 1.02), title=f"{folding} folds, redshift {redshift}")
+        axes.set(xlim=(0, 1), ylim=(0, 1.02), title=f"folds {folding}, redshift {redshift}")
     titles(figure, title, across="recall", up="precision")
     return figure
 
@@ -378,5 +378,6 @@ def importance_figure(importance: Mapping[str, float], title: str = "", most: in
     ranked = sorted(importance.items(), key=lambda item: -item[1])[:most]
     figure, (axes,) = panels(1, columns=1, width=6.0, height=0.6 + 0.2 * len(ranked))
     axes.barh([name for name, _ in ranked][::-1], [100 * share for _, share in ranked][::-1], color=COLOURS[0])
+    axes.margins(y=0.01)
     axes.set(xlabel="share of the gain, %", title=title)
     return figure

@@ -36,27 +36,40 @@ MOST_MISSED = 12
 CARD_MEASURES = ("f1", "average precision", "precision", "recall")
 
 
-def search_table(runs: Searches) -> Table:
+def search_tables(runs: Searches) -> list[Table]:
     """Show each run by folding and kind of redshift, of several seeds the mean and the standard deviation."""
-    rows: list[list[str]] = []
+    first: list[list[str]] = []
+    second: list[list[str]] = []
     rules: list[int] = []
     for name, searches in runs.items():
-        rules.append(len(rows))
+        rules.append(len(first))
         for (folding, redshift), repeats in gather(searches).items():
             pooled = [one.pooled for one in repeats]
             intervals = [bootstrap_f1(one.truth, one.called, seed=one.seed) for one in repeats]
-            low, high = (np.mean([getattr(interval, end) for interval in intervals]) for end in ("low", "high"))
-            by_fold = [fold.f1 for one in repeats for fold in one.by_fold]
-            measures = ("average_precision", "roc_auc", "precision", "recall")
-            rows.append([
-                name, folding_name(folding), redshift, str(len(repeats)),
-                spread([one.f1 for one in pooled]), f"{number(float(low))}-{number(float(high))}", spread(by_fold),
-                *(spread([getattr(one, measure) for one in pooled]) for measure in measures),
-                f"{np.mean([one.called.sum() for one in repeats]):.0f}",
-            ])  # fmt: skip
-    headings = ("F1", "95 %", "F1 by fold", "average precision", "ROC-AUC", "precision", "recall", "called")
-    words = [("", "run"), ("", "folds"), ("", "redshift"), ("", "seeds")]
-    return Table("The target found, folds pooled", [*words, *(("", name) for name in headings)], rows, 3, rules[1:])
+            low, high = (float(np.mean([getattr(each, end) for each in intervals])) for end in ("low", "high"))
+            f1, average, precision, recall, auc = (
+                _short(spread([getattr(one, measure) for one in pooled]))
+                for measure in ("f1", "average_precision", "precision", "recall", "roc_auc")
+            )
+            by_fold = _short(spread([fold.f1 for one in repeats for fold in one.by_fold]))
+            called = f"{np.mean([one.called.sum() for one in repeats]):.0f}"
+            words = [*([name] if len(runs) > 1 else []), folding_name(folding), redshift]
+            first.append([*words, str(len(repeats)), f1, _short(f"{number(low)}-{number(high)}"), average, called])
+            second.append([*words, precision, recall, auc, by_fold])
+    names = [*(["run"] if len(runs) > 1 else []), "folds", "redshift"]
+    columns = [[("", name) for name in [*names, *more]] for more in (
+        ("seeds", "F1", "95 %", "average precision", "called"), ("precision", "recall", "ROC-AUC", "F1 by fold"),
+    )]  # fmt: skip
+    title = "The target found" if len(runs) > 1 else f"The target found by {next(iter(runs))}"
+    return [
+        Table(title, columns[0], first, len(names), rules[1:]),
+        Table("", columns[1], second, len(names), rules[1:]),
+    ]
+
+
+def _short(text: str) -> str:
+    """Leave out the zeros before the points."""
+    return text.replace("0.", ".")
 
 
 def gain_table(ours: tuple[str, Sequence[Search]], theirs: tuple[str, Sequence[Search]]) -> Table:
@@ -120,7 +133,8 @@ def show_searches(runs: Searches, *, optimistic: bool = False, console: Console 
     console = console or Console()
     if optimistic:
         console.print(OPTIMISTIC)
-    console.print(to_rich(search_table(runs)))
+    for table in search_tables(runs):
+        console.print(to_rich(table))
     if len(runs) == 1:
         (searches,) = runs.values()
         console.print(to_rich(called_table(next(iter(gather(searches).values())))))
@@ -166,8 +180,8 @@ def write_search_report(
     album = Album(folder / "figures", formats)
     about = {"telperion": __version__, "data": data, "command": command, "optimistic": optimistic}
     write_json(folder / "scores.json", {**about, "searches": [_record(name, one) for one in searches]})
-    sections = {"Found": [to_html(search_table({name: searches}))]}
-    draw = partial(precision_recall_figure, gather(searches))
+    sections = {"Found": [to_html(table) for table in search_tables({name: searches})]}
+    draw = partial(precision_recall_figure, {(folding_name(f), z): each for (f, z), each in gather(searches).items()})
     sections["Found"].append(album.add("precision and recall", "Precision against recall, a line a seed.", draw))
     first = next(iter(gather(searches).values()))
     named = f"{folding_name(first[0].folding)} folds"
