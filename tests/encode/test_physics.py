@@ -141,3 +141,12 @@ def test_real_tdes_are_hot_and_quiet_where_supernovae_cool_and_agn_flicker(lsst_
     )
     cooling = table["evolution.temperature_change_+0_+30"]
     assert np.nanmedian(cooling[ia]) < np.nanmedian(cooling[tde]) - 0.05
+
+
+def test_the_peak_is_not_sought_where_nobody_looked():
+    """Two seasons with a gap: however the surface rises in between, the peak lies near a row."""
+    curve = observed(burst(rise=20.0, fall=60.0))
+    day = curve.time - 60000
+    gone = curve.select_rows((day < -25) | (day > 60))
+    outburst = Observations(gone).outburst
+    assert np.abs(outburst.phase).min() <= 5

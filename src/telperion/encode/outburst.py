@@ -32,8 +32,9 @@ RELATIVE = 0.1
 BEFORE, AFTER = 100.0, 250.0
 """Rest-frame days around the brightest time through which the surface goes."""
 
-SEARCHED = np.arange(-60.0, 100.1, 2.0)
-"""Rest-frame days around the brightest time where the surface is searched for its peak."""
+STEP, NEAR = 2.0, 2
+SEARCHED = np.arange(-60.0, 100.1, STEP)
+"""Rest-frame days around the brightest time where the surface is searched for its peak: so many steps from a row."""
 
 REFERENCE, BLUEST, REDDEST = 0.48, 0.40, 0.95
 """Micrometre at rest where the peak is sought; clipped to these observed wavelengths."""
@@ -106,8 +107,8 @@ def outburst(rows: Observations) -> Outburst:
     reference = np.log(np.clip(REFERENCE * stretch, BLUEST, REDDEST))[:, None]
     searched = np.tile(SEARCHED, (n, 1))
     flux = process.predict(searched, reference)[:, :, 0]
-    seen = (searched >= first[:, None] - MARGIN) & (searched <= last[:, None] + MARGIN)
-    origin = np.where(brightest >= 0, SEARCHED[np.argmax(np.where(seen, flux, -np.inf), axis=1)], np.nan)
+    highest = np.argmax(np.where(_near_rows(rows.object, time, n), flux, -np.inf), axis=1)
+    origin = np.where(brightest >= 0, SEARCHED[highest], np.nan)
     peak = process.predict(origin[:, None], np.tile(np.log(WAVELENGTH), (n, 1)))[:, 0]
     return Outburst(
         redshift=redshift,
@@ -121,6 +122,16 @@ def outburst(rows: Observations) -> Outburst:
         last=last - origin,
         process=process,
     )
+
+
+def _near_rows(owner: NDArray[np.int64], time: NDArray, n_objects: int) -> NDArray[np.bool_]:
+    """Tell where on `SEARCHED` an object was observed: in a gap the surface may rise as it likes."""
+    near = np.zeros((n_objects, SEARCHED.size), dtype=bool)
+    place = np.round((time - SEARCHED[0]) / STEP).astype(np.int64)
+    for shift in range(-NEAR, NEAR + 1):
+        inside = (place + shift >= 0) & (place + shift < SEARCHED.size)
+        near[owner[inside], place[inside] + shift] = True
+    return near
 
 
 def _smoothed(rows: Observations, rest: NDArray) -> NDArray[np.float64]:
