@@ -22,7 +22,7 @@ from telperion.find import (
     searches,
     with_noisy_redshift,
 )
-from telperion.found import AS_GIVEN, NOISY, best_threshold
+from telperion.found import AS_GIVEN, NOISY, best_threshold, expected_threshold
 from telperion.models.stack import Stack
 from telperion.search_report import gain_table, search_card, search_tables, show_searches, write_search_report
 from telperion.simulate.drawn import draw
@@ -148,7 +148,7 @@ def test_a_threshold_is_that_of_the_other_folds(done):
             own = table[table["fold"] == other]
             score.extend(np.stack(own[AS_GIVEN])[:, TDE])
             truth.extend(own["label"] == "TDE")
-        assert one.threshold[fold] == pytest.approx(best_threshold(score, truth))
+        assert one.threshold[fold] == pytest.approx(expected_threshold(score, truth))
 
 
 def test_the_scored_fold_chooses_neither_threshold_nor_weights(stacked, tmp_path):
@@ -282,7 +282,7 @@ def test_the_final_classifier_calls_by_a_threshold_from_folds_that_its_models_di
     assert [len(each) for each in trained] == [len(curves)] * len(run.members)  # the folds were done before
     (one,) = (s for s in searches(run, folder) if (s.folding, s.redshift) == (run.foldings[0], AS_GIVEN))
     if run is SMALL:
-        assert classifier.threshold == pytest.approx(best_threshold(one.score, one.truth))
+        assert classifier.threshold == pytest.approx(expected_threshold(one.score, one.truth))
     classifier.save(tmp_path / "classifier")
     again = Classifier.load(tmp_path / "classifier")
     probabilities = again.predict(curves)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_auc_score
 
-from telperion.found import average_precision, best_threshold, bootstrap_f1, found
+from telperion.found import average_precision, best_threshold, bootstrap_f1, expected_threshold, found
 
 
 @pytest.fixture
@@ -65,3 +65,34 @@ def test_bad_scores_are_refused(score, truth, message):
 def test_calls_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="called has shape"):
         found([0.1, 0.2], [True, False], [True])
+
+
+def test_the_expected_threshold_loses_less_on_further_objects():
+    """Scores as a classifier of rare objects gives them; each threshold chosen on few is judged on many."""
+    rng = np.random.default_rng(1)
+
+    def draw(n):
+        truth = rng.random(n) < 0.05
+        odds = np.where(truth, rng.normal(1.2, 1.6, n), rng.normal(-4.2, 2.0, n))
+        return 1 / (1 + np.exp(-odds)), truth
+
+    many = draw(40_000)
+    chosen = []
+    for _ in range(60):
+        few = draw(1500)
+        chosen.append([found(*many, many[0] > choose(*few)).f1 for choose in (best_threshold, expected_threshold)])
+    raw, expected = np.mean(chosen, axis=0)
+    assert raw + 0.001 < expected < found(*many, many[0] > best_threshold(*many)).f1
+
+
+def test_the_expected_threshold_is_the_best_one_of_many_calibrated_objects(rng):
+    score = rng.beta(0.3, 3, 200_000)
+    truth = rng.random(200_000) < score
+    assert expected_threshold(score, truth) == pytest.approx(best_threshold(score, truth), abs=0.02)
+
+
+def test_the_expected_threshold_stands_apart_classes_and_refuses_what_is_no_probability():
+    score, truth = np.array([0.9, 0.8, 0.2, 0.1]), np.array([True, True, False, False])
+    assert 0.2 <= expected_threshold(score, truth) <= 0.8
+    with pytest.raises(ValueError, match="are not probabilities"):
+        expected_threshold(score + 1, truth)

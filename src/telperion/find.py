@@ -27,7 +27,7 @@ from rich.progress import Progress
 from telperion.classifier import Classifier
 from telperion.crossvalidate import claim, document, each
 from telperion.encode.cache import kept
-from telperion.found import AS_GIVEN, NOISY, Search, best_threshold
+from telperion.found import AS_GIVEN, NOISY, Search, best_threshold, expected_threshold
 from telperion.lightcurves import LightCurves
 from telperion.models import Model
 from telperion.models.stack import Stack, choose_weights
@@ -234,7 +234,7 @@ def fit_all(
         run.views[0],
         run=run.to_dict() | {"views": [run.views[0]], "seeds": [run.seeds[0]]},
         target=run.target,
-        threshold=best_threshold(weights @ scores, truth),
+        threshold=expected_threshold(weights @ scores, truth),
     )
 
 
@@ -331,7 +331,8 @@ def _search(run: Run, folder: Path, folding: str, redshift: str, seed: int) -> S
         if len(run.members) > 1:
             weights[one] = _weights(member_scores, truth[chosen_on])
         weights[one] /= weights[one].sum()
-        threshold[one] = best_threshold(weights[one] @ member_scores, truth[chosen_on])
+        choose = best_threshold if run.optimistic else expected_threshold
+        threshold[one] = choose(weights[one] @ member_scores, truth[chosen_on])
         final[mine] = weights[one] @ score[:, mine]
     called = final > threshold[fold]
     return Search(folding, redshift, seed, object_id, label, final, called, truth, fold, threshold, weights)
