@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("lightgbm")
 
+from telperion.encode.statistics import statistics
 from telperion.encode.view import keep_context, view
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.models import boost
@@ -212,3 +213,43 @@ def test_no_warning_comes_from_objects_with_few_rows(model, curves):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.predict(view(curves, 0.1, "alert"))
+
+
+WHOLE = replace(
+    boost.PRESETS["outburst"], families=("brightness", "host"), classes=("SN", "AGN"), truncations=2.0, rounds=5,
+    boosters=1, min_rows=2,
+)  # fmt: skip
+
+
+def test_leaves_of_one_class_share_its_probability_as_the_training_set_has_them(curves, tree, tmp_path):
+    model = boost.fit(curves, curves[:0], tree, WHOLE, folder=tmp_path)
+    leaves = model.predict(curves)[:, tree.leaves]
+    assert model.boosters[0][0].shape[1] == 3  # supernovae, AGN, all else
+    for part in range(3):
+        own = model.parts == part
+        share = leaves[:, own] / leaves[:, own].sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(share, np.tile(model.mix[own] / model.mix[own].sum(), (len(curves), 1)), rtol=1e-4)
+    again = boost.load(_saved(model, tmp_path / "saved"), tree)
+    np.testing.assert_array_equal(again.predict(curves), model.predict(curves))
+
+
+def _saved(model, folder):
+    model.save(folder)
+    return folder
+
+
+def test_a_class_above_another_is_refused(curves, tree, tmp_path):
+    with pytest.raises(ValueError, match="is above another"):
+        boost.fit(curves, curves[:0], tree, replace(WHOLE, classes=("SN", "SNIa")), folder=tmp_path)
+
+
+def test_whole_light_curves_enter_as_they_are_and_as_copies_that_are_the_same_in_any_company(curves):
+    label = np.zeros(len(curves), dtype=int)
+    every = boost.examples(curves, label, WHOLE, np.random.default_rng(0))
+    half = boost.examples(curves[::2], label[::2], WHOLE, np.random.default_rng(5))
+    np.testing.assert_array_equal(every.table[: len(curves)], statistics(curves, WHOLE.families).values)
+    n = len(curves)
+    copies = dict(zip(every.owner[n:], every.table[n:], strict=True))
+    assert len(half.owner) == n
+    for owner, row in zip(half.owner[n // 2 :], half.table[n // 2 :], strict=True):
+        np.testing.assert_array_equal(row, copies[2 * owner])
