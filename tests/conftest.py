@@ -62,7 +62,8 @@ def classifiers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Classifie
     """A classifier of each kind, trained on a few drawn light curves."""
     pytest.importorskip("torch", reason="training needs telperion[train]")
     pytest.importorskip("lightgbm", reason="training needs telperion[boost]")
-    from telperion.train import Run, train
+    from telperion.run import Run
+    from telperion.train import train
 
     curves = draw(n_per_class=12, seed=3)
     trained = {}

@@ -7,9 +7,9 @@ import pytest
 from sklearn.model_selection import StratifiedKFold
 
 from telperion.crossvalidate import cells, comparison_tables, crossvalidate, finished, folds, gap_tables
+from telperion.run import Run
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
-from telperion.train import Run
 
 SMALL = {
     "name": "small",

@@ -24,11 +24,11 @@ from telperion.find import (
 )
 from telperion.found import AS_GIVEN, NOISY, best_threshold, expected_threshold
 from telperion.models.stack import Stack
+from telperion.run import Run
 from telperion.search_report import gain_table, search_card, search_tables, show_searches, write_search_report
 from telperion.simulate.drawn import draw
 from telperion.tables import to_markdown
 from telperion.taxonomy import Taxonomy
-from telperion.train import Run
 
 TREE = Taxonomy.load("plasticc")
 TDE = int(np.searchsorted(TREE.leaves, TREE.index("TDE")))
@@ -91,7 +91,7 @@ def stacked(curves, tmp_path_factory):
 def test_no_training_sees_the_folds_that_it_is_without(curves, done):
     tree = Taxonomy.load("plasticc")
     for cell, taught in done[2].items():
-        fold = folds(curves, tree, SMALL, cell.folding, cell.seed)
+        fold = folds(curves, tree, 3, cell.folding, cell.seed)
         assert set(taught.object_id) == set(curves.object_id[~np.isin(fold, cell.without)])
 
 
@@ -101,7 +101,7 @@ def test_one_model_without_two_folds_serves_both():
 
 
 def test_grouped_folds_keep_equals_together(curves):
-    fold = folds(curves, Taxonomy.load("plasticc"), SMALL, "field", 0)
+    fold = folds(curves, Taxonomy.load("plasticc"), 3, "field", 0)
     for field in range(7):
         assert len(set(fold[curves.context["field"] == field])) == 1
 
@@ -109,17 +109,17 @@ def test_grouped_folds_keep_equals_together(curves):
 def test_folds_do_not_depend_on_the_order_of_the_objects(curves, rng):
     tree, order = Taxonomy.load("plasticc"), rng.permutation(len(curves))
     for folding in SMALL.foldings:
-        found = folds(curves[order], tree, SMALL, folding, 1)
-        assert np.array_equal(found, folds(curves, tree, SMALL, folding, 1)[order])
+        found = folds(curves[order], tree, 3, folding, 1)
+        assert np.array_equal(found, folds(curves, tree, 3, folding, 1)[order])
 
 
 def test_a_folding_that_cannot_be_is_refused(curves):
     tree = Taxonomy.load("plasticc")
     with pytest.raises(ValueError, match="neither 'random' nor a context column"):
-        folds(curves, tree, SMALL, "fieldd", 0)
+        folds(curves, tree, 3, "fieldd", 0)
     alike = curves.with_context({**curves.context, "field": np.zeros(len(curves))})
     with pytest.raises(ValueError, match="fewer values than 3 folds"):
-        folds(alike, tree, SMALL, "field", 0)
+        folds(alike, tree, 3, "field", 0)
 
 
 def test_a_target_that_is_no_node_is_refused(curves, tmp_path):
@@ -296,7 +296,7 @@ def test_a_stack_of_one_mix_scores_as_the_stack_that_is_shipped(curves, stacked)
     """Members that assume different mixes are brought to the first one's, in the search as in the model."""
     folder, found = stacked
     one = next(one for one in found if (one.folding, one.redshift) == ("random", AS_GIVEN))
-    fold = folds(curves, TREE, STACK, "random", 0)
+    fold = folds(curves, TREE, 3, "random", 0)
     place = Cell(0, "random", 0, (0,)).folder
     members = []
     for number, member in enumerate(STACK.members):

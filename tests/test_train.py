@@ -7,9 +7,10 @@ import tomli_w
 
 from telperion.classifier import Classifier
 from telperion.lightcurves import RepairWarning
+from telperion.run import Run
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
-from telperion.train import POWERS, Run, choose_power, labelled, split, train
+from telperion.train import POWERS, choose_power, labelled, split, train
 
 SMALL = {"name": "small", "tree": "plasticc", "model": {"kind": "gru", "epochs": 2, "hidden": 8, "head": 8}}
 

@@ -20,7 +20,7 @@ from telperion.encode.view import Context, View, keep_context
 from telperion.scores import PHASES, Evaluation
 
 if TYPE_CHECKING:
-    from telperion.train import Run
+    from telperion.run import Run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,8 +115,9 @@ def _tree(arguments: argparse.Namespace) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from telperion.report import model_card
+    from telperion.run import Run
     from telperion.search_report import search_card
-    from telperion.train import Run, train
+    from telperion.train import train
 
     checkpoints = arguments.output.with_name(arguments.output.name + ".training")
     run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
@@ -135,7 +136,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _crossvalidate(arguments: argparse.Namespace) -> None:
     from telperion.crossvalidate import crossvalidate, histories
-    from telperion.train import Run
+    from telperion.run import Run
 
     run = Run.load(arguments.run)
     views = (arguments.view,) if arguments.view else run.views
@@ -168,8 +169,8 @@ def _find(run: Run, arguments: argparse.Namespace) -> None:
 
 def _submit(arguments: argparse.Namespace) -> None:
     from telperion.find import fit_all
+    from telperion.run import Run
     from telperion.submit import submit
-    from telperion.train import Run
 
     folder = arguments.search or arguments.output.with_name(arguments.output.name + ".training")
     run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)

@@ -26,10 +26,11 @@ from telperion.classifier import Classifier
 from telperion.encode.view import Context, View, keep_context
 from telperion.evaluate import Interval, bootstrap_gap, evaluate
 from telperion.lightcurves import LightCurves
+from telperion.run import Run
 from telperion.scores import LEVELS, Evaluation
 from telperion.tables import Table, comparison_table, day_name
 from telperion.taxonomy import Taxonomy
-from telperion.train import Run, labelled, train
+from telperion.train import labelled, train
 
 CONTEXTS = get_args(Context)
 

@@ -27,15 +27,17 @@ from rich.progress import Progress
 from telperion.classifier import Classifier
 from telperion.crossvalidate import claim, document, each
 from telperion.encode.cache import kept
+from telperion.folding import folds
 from telperion.found import AS_GIVEN, NOISY, Search, best_threshold, expected_threshold
 from telperion.lightcurves import LightCurves
 from telperion.models import Model
 from telperion.models.stack import Stack, choose_weights
+from telperion.run import Run
 from telperion.taxonomy import Taxonomy
-from telperion.train import Run, labelled, train
+from telperion.train import labelled, train
+from telperion.tune import tuned
 
-RANDOM = "random"
-MIX, IMPORTANCE = b"mix", b"importance"
+MIX, IMPORTANCE, TUNED = b"mix", b"importance", b"tuned"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,39 +62,6 @@ def cells(run: Run) -> Iterator[Cell]:
     for member in range(len(run.members)):
         for folding, seed, without in itertools.product(run.foldings, run.seeds, [*outer, *pairs]):
             yield Cell(member, folding, seed, without)
-
-
-def folds(light_curves: LightCurves, tree: Taxonomy, run: Run, folding: str, seed: int) -> NDArray[np.int64]:
-    """Part objects into folds, stratified by the tree's nodes down to the second level, by their names and the seed.
-
-    Returns
-    -------
-    array of int, shape ``(n_objects,)``
-
-    Raises
-    ------
-    ValueError
-        The light curves have no such context column, or it has fewer values than there are folds.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # an extra
-
-    order = np.argsort(light_curves.object_id)
-    node = tree.labels(light_curves.label)[order]
-    while (tree.depth[node] > 2).any():
-        node = np.where(tree.depth[node] > 2, tree.parent[node], node)
-    if folding == RANDOM:
-        parts = StratifiedKFold(run.folds, shuffle=True, random_state=seed).split(order, node)
-    else:
-        if folding not in light_curves.context:
-            raise ValueError(f"folding {folding!r} is neither {RANDOM!r} nor a context column of the light curves")
-        group = light_curves.context[folding][order]
-        if np.isnan(group).any() or np.unique(group).size < run.folds:
-            raise ValueError(f"context {folding!r} is unknown for objects, or has fewer values than {run.folds} folds")
-        parts = StratifiedGroupKFold(run.folds, shuffle=True, random_state=seed).split(order, node, group)
-    result = np.empty(len(order), dtype=np.int64)
-    for fold, (_, scored) in enumerate(parts):
-        result[order[scored]] = fold
-    return result
 
 
 def find(
@@ -143,9 +112,13 @@ def run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, prog
 def _run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, progress: Progress | None) -> None:
     place, tree = folder / cell.folder, Taxonomy.load(run.tree)
     own = dataclasses.replace(run, model=run.members[cell.member])
-    fold = folds(light_curves, tree, run, cell.folding, cell.seed)
+    fold = folds(light_curves, tree, run.folds, cell.folding, cell.seed)
     scored = np.isin(fold, cell.without)
     objects = light_curves[scored]
+    if run.tune:
+        own = tuned(
+            own, light_curves[~scored], folding=cell.folding, folder=place / "tuning", seed=cell.seed, progress=progress
+        )
     classifier = train(
         own,
         light_curves[~scored],
@@ -162,7 +135,12 @@ def _run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, pro
     for name, curves in known.items():
         leaves = classifier.predict(curves)[:, tree.leaves]
         arrays[name] = pa.FixedSizeListArray.from_arrays(leaves.ravel(), tree.leaves.size)
-    about = {MIX: classifier.mix.tolist(), IMPORTANCE: getattr(classifier.model, "importance", {})}
+    settings = own.to_dict()["model"]
+    about = {
+        MIX: classifier.mix.tolist(),
+        IMPORTANCE: getattr(classifier.model, "importance", {}),
+        TUNED: {name: settings[name] for name in (run.tuning.ranges if run.tune else {})},
+    }
     table = pa.table(arrays, metadata={name: json.dumps(value).encode() for name, value in about.items()})
     unfinished = place / "predictions.parquet.part"
     pq.write_table(table, unfinished)
@@ -215,6 +193,10 @@ def fit_all(
         with kept(progress=progress):
             own = dataclasses.replace(run, model=member)
             place = folder / f"member-{number}" / "all"
+            if run.tune:
+                own = tuned(
+                    own, known, folding=run.foldings[0], folder=place / "tuning", seed=run.seeds[0], progress=progress
+                )
             members.append(
                 (member["kind"], train(own, known, folder=place, seed=run.seeds[0], progress=progress).model)
             )

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from telperion.bands import WAVELENGTH
+from telperion.encode import gaussian_process
 from telperion.encode.blackbody import planck
+from telperion.encode.gaussian_process import SOFTENING, matern
 from telperion.encode.observations import Observations
+from telperion.encode.smoothness import WAVELENGTH_SCALES
 from telperion.encode.statistics import PHYSICS, statistics
 from telperion.encode.variability import STRENGTHS, TIME_SCALES, _walk_likelihood
 from telperion.formats import mallorn
@@ -150,3 +154,47 @@ def test_the_peak_is_not_sought_where_nobody_looked():
     gone = curve.select_rows((day < -25) | (day > 60))
     outburst = Observations(gone).outburst
     assert np.abs(outburst.phase).min() <= 5
+
+
+def test_a_noisy_row_is_not_the_peak():
+    curve = observed(burst())
+    noisy = LightCurves.from_rows(
+        np.repeat(curve.object_id, curve.n_rows + 1), np.append(curve.time, 60900.0), np.append(curve.band, 5),
+        np.append(curve.flux, 3 * curve.flux.max()), np.append(curve.flux_err, 1.4 * curve.flux.max()),
+        np.append(curve.detected, False), context=curve.context, dereddened=True,
+    )  # fmt: skip
+    found, undisturbed = (Observations(each).outburst.phase[0] for each in (noisy, curve))
+    assert found == pytest.approx(undisturbed, abs=4)
+
+
+def test_the_smoothness_is_the_likelihood_of_its_covariance():
+    curve = observed(burst())
+    curve = curve.select_rows(np.arange(curve.n_rows) % 9 == 0)
+    rows = Observations(curve)
+    used = (rows.outburst.phase >= -100) & (rows.outburst.phase < 250)
+    assert 5 < used.sum() <= 40
+    level = np.abs(rows.flux[used]).max()
+    y, noise = rows.flux[used] / level, (rows.error[used] / level) ** 2 + SOFTENING**2
+    phase, wavelength = rows.outburst.phase[used], np.log(WAVELENGTH)[rows.band[used]]
+    likelihood = [
+        multivariate_normal(
+            cov=0.5 * matern(phase[:, None] - phase, time) * matern(wavelength[:, None] - wavelength, across)
+            + np.diag(noise)
+        ).logpdf(y) + 0.5 * len(y) * np.log(2 * np.pi)
+        for across in WAVELENGTH_SCALES for time in gaussian_process.TIME_SCALES
+    ]  # fmt: skip
+    found = statistics(curve, ["smoothness"])
+    assert found["smoothness.likelihood"][0] == pytest.approx(max(likelihood) / len(y), rel=1e-4)
+    assert found["smoothness.one_colour"][0] == pytest.approx(max(likelihood[-6:]) - max(likelihood), abs=1e-3)
+
+
+def test_what_cools_does_not_go_together_in_all_bands():
+    alike, cooling = (
+        statistics(observed(burst(), temperature=course), ["smoothness"])
+        for course in (
+            lambda phase: np.full_like(phase, 20000.0),
+            lambda phase: 20000 * 10 ** (-0.01 * phase.clip(0, 60)),
+        )
+    )
+    assert alike["smoothness.wavelength_scale"][0] > cooling["smoothness.wavelength_scale"][0] + 0.5
+    assert cooling["smoothness.one_colour"][0] < alike["smoothness.one_colour"][0] - 5

@@ -114,21 +114,21 @@ def gaussian_process(
     """
     since = days - take(days, objects.argmax(flux / error) if centre is None else centre)[objects.key]
     used = np.flatnonzero((since >= -before) & (since <= after))
-    used = used[_thinned(Segments(objects.key[used], objects.n_groups), MAX_POINTS)]
+    used = used[thinned(Segments(objects.key[used], objects.n_groups), MAX_POINTS)]
     groups = Segments(objects.key[used], objects.n_groups)
     amplitude = np.maximum(groups.max(np.abs(flux[used])), 1e-3)
     level = amplitude[groups.key]
     y, noise = flux[used] / level, (error[used] / level) ** 2 + SOFTENING**2
     time, band = days[used], band[used]
 
-    few = _thinned(groups, SCAN_POINTS)
+    few = thinned(groups, SCAN_POINTS)
     scanned = Segments(groups.key[few], groups.n_groups)
     time_scale, likelihood = np.full(groups.n_groups, np.nan), np.full(groups.n_groups, -np.inf)
     for scale in TIME_SCALES:
-        found, _ = _solve(scanned, time[few], band[few], y[few], noise[few], np.full(groups.n_groups, scale))
+        found, _ = solve(scanned, time[few], band[few], y[few], noise[few], np.full(groups.n_groups, scale))
         better = found > likelihood
         time_scale[better], likelihood[better] = scale, found[better]
-    _, weight = _solve(groups, time, band, y, noise, time_scale)
+    _, weight = solve(groups, time, band, y, noise, time_scale)
     per_row = np.where(scanned.count() > 0, likelihood / np.maximum(scanned.count(), 1), np.nan)
     return GaussianProcess(time, np.log(WAVELENGTH)[band], weight, groups, time_scale, amplitude, per_row)
 
@@ -170,7 +170,7 @@ def batches(groups: Segments, extra: int = 0) -> Iterator[tuple[NDArray, NDArray
         low = size
 
 
-def _thinned(groups: Segments, most: int) -> NDArray[np.int64]:
+def thinned(groups: Segments, most: int) -> NDArray[np.int64]:
     """Rows that remain when each group is thinned evenly to at most `most`, in order."""
     counts = np.diff(groups.starts)
     place = np.empty(len(groups.key), dtype=np.int64)
@@ -179,13 +179,36 @@ def _thinned(groups: Segments, most: int) -> NDArray[np.int64]:
     return np.flatnonzero((place + 1) * most // n > place * most // n)
 
 
-def _solve(
-    groups: Segments, time: NDArray, band: NDArray, y: NDArray, noise: NDArray, scale: NDArray
+def solve(
+    groups: Segments,
+    time: NDArray,
+    band: NDArray,
+    y: NDArray,
+    noise: NDArray,
+    scale: NDArray,
+    wavelength_scale: float = WAVELENGTH_SCALE,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Log-likelihood of each group, shape ``(n_groups,)``, and ``K^-1 y``, shape ``(n_rows,)``."""
+    """Solve for many processes at once.
+
+    Parameters
+    ----------
+    groups : Segments
+        The object of each row, at most `MAX_POINTS` each.
+    time, band, y, noise : arrays, shape ``(n_rows,)``
+        Days, position in ``BANDS``, value and variance of its error, in units of the brightest.
+    scale : array, shape ``(n_groups,)``, days
+    wavelength_scale : float
+
+    Returns
+    -------
+    likelihood : array, shape ``(n_groups,)``
+        Natural logarithm, without the constant; -inf without rows.
+    weight : array, shape ``(n_rows,)``
+        ``K^-1 y``.
+    """
     likelihood, weight = np.full(groups.n_groups, -np.inf), np.zeros(len(y))
     logw = np.log(WAVELENGTH)
-    across = VARIANCE * matern(logw[:, None] - logw, WAVELENGTH_SCALE)
+    across = VARIANCE * matern(logw[:, None] - logw, wavelength_scale)
     for members, rows, held in batches(groups):
         t = time[rows]
         kernel = matern(t[:, :, None] - t[:, None, :], scale[members, None, None])

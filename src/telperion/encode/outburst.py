@@ -29,6 +29,9 @@ TICKS = 1024
 RELATIVE = 0.1
 """Part of a row's flux added to its error in quadrature in that average, so that no single row rules it."""
 
+CAUTION = 3.0
+"""Standard errors that are taken off that average, so that no noisy row wins."""
+
 BEFORE, AFTER = 100.0, 250.0
 """Rest-frame days around the brightest time through which the surface goes."""
 
@@ -135,7 +138,7 @@ def _near_rows(owner: NDArray[np.int64], time: NDArray, n_objects: int) -> NDArr
 
 
 def _smoothed(rows: Observations, rest: NDArray) -> NDArray[np.float64]:
-    """Give the mean flux over the rows around each row less its standard error, shape ``(n_rows,)``."""
+    """Give the mean flux over the rows around each row less three standard errors, shape ``(n_rows,)``."""
     if not rest.size:
         return np.zeros(0)
     weight = 1 / (rows.error**2 + (RELATIVE * rows.flux) ** 2)
@@ -145,4 +148,4 @@ def _smoothed(rows: Observations, rest: NDArray) -> NDArray[np.float64]:
     total, sums = (
         np.add.reduceat(np.append(part, 0.0), ends.ravel())[::2] for part in (weight, weight * rows.flux)
     )  # fmt: skip
-    return sums / total - 1 / np.sqrt(total)
+    return sums / total - CAUTION / np.sqrt(total)

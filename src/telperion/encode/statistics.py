@@ -24,6 +24,7 @@ from telperion.encode.host import host
 from telperion.encode.observations import Observations
 from telperion.encode.quiescence import quiescence
 from telperion.encode.shape import rest_shape, shape
+from telperion.encode.smoothness import smoothness
 from telperion.encode.structure import structure
 from telperion.encode.variability import variability
 from telperion.lightcurves import LightCurves
@@ -39,6 +40,7 @@ FAMILIES: dict[str, Callable[[Observations], dict[str, NDArray]]] = {
     "evolution": evolution,
     "fits": fits,
     "quiescence": quiescence,
+    "smoothness": smoothness,
     "variability": variability,
 }
 """The families of features by name; all from ``host`` on read the context."""
@@ -46,7 +48,7 @@ FAMILIES: dict[str, Callable[[Observations], dict[str, NDArray]]] = {
 ANY_PHASE = ("brightness", "colours", "structure", "shape", "host", "rest_shape")
 """Families made for light curves of any age."""
 
-PHYSICS = ("blackbody", "evolution", "fits", "quiescence", "variability")
+PHYSICS = ("blackbody", "evolution", "fits", "quiescence", "smoothness", "variability")
 """Families that describe one outburst in its rest frame, its colours as a black body's, and what lies beside it."""
 
 LARGEST = 1e30
