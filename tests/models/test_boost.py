@@ -253,3 +253,26 @@ def test_whole_light_curves_enter_as_they_are_and_as_copies_that_are_the_same_in
     assert len(half.owner) == n
     for owner, row in zip(half.owner[n // 2 :], half.table[n // 2 :], strict=True):
         np.testing.assert_array_equal(row, copies[2 * owner])
+
+
+def test_siblings_are_read_beside_the_statistics_and_kept(curves, tree, tmp_path, monkeypatch):
+    asked, ask = [], boost.siblings
+    monkeypatch.setattr(boost, "siblings", lambda *given: asked.append(given) or ask(*given))
+    config = replace(WHOLE, siblings=True, classes=("TDE",), rounds=4, min_rows=3, leaves=4)
+    model = boost.fit(curves, curves[:0], tree, config, folder=tmp_path / "training", seed=0)
+    taught, known, n_classes, own = asked[0]
+    assert n_classes == 2
+    np.testing.assert_array_equal(own, np.arange(len(taught)))  # nobody is a sibling of oneself
+    np.testing.assert_array_equal(known.label == 1, taught.label != "TDE")
+    assert sum(name.startswith("siblings.") for name in model.features) == 20
+    found = model.predict(curves)
+    model.save(tmp_path / "saved")
+    np.testing.assert_array_equal(boost.load(tmp_path / "saved", tree).predict(curves), found)
+    (tmp_path / "saved" / "templates.npz").unlink()
+    with pytest.raises(ValueError, match="missing or larger"):
+        boost.load(tmp_path / "saved", tree)
+
+
+def test_siblings_are_sought_of_whole_light_curves_only():
+    with pytest.raises(ValueError, match="whole light curves only"):
+        replace(SMALL, siblings=True)

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from telperion.encode.resample import resample
+from telperion.encode.siblings import Templates, siblings, templates
+from telperion.encode.siblings import names as sibling_names
 from telperion.encode.statistics import ANY_PHASE, FAMILIES, PHYSICS, feature_names, statistics
 from telperion.encode.view import Context, View, keep_context
 from telperion.encode.view import view as cut
@@ -31,6 +33,7 @@ from telperion.taxonomy import Taxonomy
 
 FORMAT_VERSION = 2
 MAX_CARD_BYTES = 1_000_000
+TEMPLATES = "templates.npz"
 BATCH_OBJECTS = 5000
 SHORTEST, LONGEST = 0.1, 1100.0  # days, of the truncations
 MOST_ENTRIES = 80
@@ -74,6 +77,9 @@ class Config:
         Whether split points are drawn at random.
     library : {"lightgbm", "xgboost", "catboost"}
         What grows the trees.
+    siblings : bool
+        Whether objects are also held against every training object (`telperion.encode.siblings`): whole light curves of
+        the MALLORN challenge only.
 
     Raises
     ------
@@ -101,6 +107,7 @@ class Config:
     l2: float = 1.0
     extra_trees: bool = False
     library: Library = "lightgbm"
+    siblings: bool = False
 
     def __post_init__(self) -> None:
         if self.view not in get_args(View):
@@ -123,6 +130,8 @@ class Config:
             raise ValueError(f"library is {self.library!r}, expected one of {', '.join(get_args(Library))}")
         if min(self.l2, self.dimming) < 0:
             raise ValueError("l2 and dimming must not be negative")
+        if self.siblings and self.truncated:
+            raise ValueError("siblings are sought of whole light curves only: set truncated to false")
 
 
 PRESETS = {
@@ -146,6 +155,8 @@ class Boost:
         The class mix that the probabilities assume; an object without rows gets it.
     boosters : sequence of sequences of Booster
         Those of each era; class ``k`` of each is part ``k`` of the leaves (`Config.classes`).
+    known : Templates, optional
+        What siblings are sought among (`Config.siblings`).
     """
 
     steppable = False
@@ -157,8 +168,9 @@ class Boost:
         features: tuple[str, ...],
         mix: NDArray[np.float64],
         boosters: Sequence[Sequence[Booster]],
+        known: Templates | None = None,
     ) -> None:
-        self.tree, self.config, self.features = tree, config, features
+        self.tree, self.config, self.features, self.known = tree, config, features, known
         self.boosters = tuple(tuple(era) for era in boosters)
         self.mix = tree.mix(mix)
         self.parts = parts(tree, config)
@@ -181,6 +193,8 @@ class Boost:
             part = seen[start : start + BATCH_OBJECTS]
             known = light_curves[part]
             table = statistics(known, self.config.families).values
+            if self.known:
+                table = np.hstack([table, siblings(known, self.known, self.parts.max() + 1)])
             era = np.searchsorted(self.config.eras, ages(known), side="right")
             for number in np.unique(era):
                 own = era == number
@@ -209,6 +223,8 @@ class Boost:
         (folder / "boost.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
         for path, booster in zip(_paths(folder, self.config), itertools.chain(*self.boosters), strict=True):
             write_booster(path, booster)
+        if self.known:
+            self.known.save(folder / TEMPLATES)
 
 
 def load(folder: str | Path, tree: Taxonomy) -> Boost:
@@ -230,7 +246,7 @@ def load(folder: str | Path, tree: Taxonomy) -> Boost:
         raise ValueError(f"{card} has a setting unknown to this version: {sorted(unknown)[0]!r}")
     settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in document["config"].items()}
     config, features = Config(**settings), tuple(document["features"])
-    if features != feature_names(config.families):
+    if features != _features(config, tree):
         raise ValueError(f"{card} lists features that are not those this version computes")
     if document["leaves"] != [tree.nodes[leaf] for leaf in tree.leaves]:
         raise ValueError(f"{card} has other leaves than the tree {tree.name!r}")
@@ -238,7 +254,8 @@ def load(folder: str | Path, tree: Taxonomy) -> Boost:
     for booster in trained:
         if booster.shape != (len(features), parts(tree, config).max() + 1):
             raise ValueError(f"{folder}: a booster has other features or classes than boost.json says")
-    return Boost(tree, config, features, np.array(document["mix"]), _by_era(trained, config))
+    known = Templates.load(folder / TEMPLATES) if config.siblings else None
+    return Boost(tree, config, features, np.array(document["mix"]), _by_era(trained, config), known)
 
 
 def fit(
@@ -285,6 +302,8 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     paths = _paths(folder, config)
     waiting = [path for path in paths if not path.is_file()]
+    sources = templates(known, label) if config.siblings else None
+    alike = siblings(known, sources, n_classes, np.arange(len(known))) if sources and waiting else None
     task = progress.add_task("boosted trees", total=len(waiting) * config.rounds) if progress else None
 
     def tick(_: Any) -> None:
@@ -297,6 +316,8 @@ def fit(
             continue
         rng = np.random.default_rng([seed, number])
         drawn = examples(known, label, config, rng, first_copy=number * MOST_ENTRIES)
+        if alike is not None:  # a copy is alike whom its original is
+            drawn = drawn._replace(table=np.hstack([drawn.table, alike[drawn.owner]]))
         starts = (0.0, *config.eras)
         for path, start, its_seed in zip(own, starts, rng.integers(2**31, size=len(own)), strict=True):
             if path in waiting:
@@ -305,7 +326,7 @@ def fit(
                     raise ValueError(f"no light curve to learn from is {start:g} days old; set other eras")
                 write_booster(path, _boost(older, label, n_classes, config, int(its_seed), tick))
     trained = _by_era([read_booster(path, config.library) for path in paths], config)
-    return Boost(tree, config, feature_names(config.families), mix, trained)
+    return Boost(tree, config, _features(config, tree), mix, trained, sources)
 
 
 def ages(light_curves: LightCurves) -> NDArray[np.float64]:
@@ -322,6 +343,12 @@ def _paths(folder: Path, config: Config) -> list[Path]:
 
 def _by_era(boosters: list[Any], config: Config) -> list[list[Any]]:
     return [boosters[first : first + config.boosters] for first in range(0, len(boosters), config.boosters)]
+
+
+def _features(config: Config, tree: Taxonomy) -> tuple[str, ...]:
+    """Name what the boosters read."""
+    classes = [str(part) for part in range(parts(tree, config).max() + 1)] if config.siblings else []
+    return feature_names(config.families) + sibling_names(classes)
 
 
 def parts(tree: Taxonomy, config: Config) -> NDArray[np.int64]:
