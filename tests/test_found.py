@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from telperion.found import average_precision, best_threshold, bootstrap_f1, expected_threshold, found
@@ -83,6 +84,19 @@ def test_the_expected_threshold_loses_less_on_further_objects():
         chosen.append([found(*many, many[0] > choose(*few)).f1 for choose in (best_threshold, expected_threshold)])
     raw, expected = np.mean(chosen, axis=0)
     assert raw + 0.001 < expected < found(*many, many[0] > best_threshold(*many)).f1
+
+
+def test_the_curve_is_that_of_scikit_learn_however_extreme_the_scores(rng):
+    truth = rng.random(2000) < 0.05
+    odds = np.where(truth, rng.normal(0, 6, 2000), rng.normal(-8, 4, 2000))
+    score = 1 / (1 + np.exp(-odds))
+    inputs = (np.log(score.clip(1e-6, 1 - 1e-6) / (1 - score.clip(1e-6, 1 - 1e-6)))[:, None] / 5) ** np.arange(3)
+    curve = LogisticRegression(C=10, fit_intercept=False, tol=1e-8, max_iter=1000).fit(inputs, truth)
+    likely = curve.predict_proba(inputs)[:, 1]
+    order = np.argsort(-score)
+    expected = 2 * np.cumsum(likely[order]) / (np.arange(1, 2001) + likely.sum())
+    called = (score > expected_threshold(score, truth)).sum()
+    assert abs(called - 1 - np.argmax(expected)) <= 5  # the weak priors are not the same
 
 
 def test_the_expected_threshold_is_the_best_one_of_many_calibrated_objects(rng):

@@ -137,7 +137,16 @@ class Config:
 PRESETS = {
     "telperion": Config(),
     "outburst": Config(
-        view="full", families=PHYSICS, truncated=False, truncations=4, dimming=0.6, thinning=0.3, eras=(), rounds=500
+        view="full",
+        families=PHYSICS,
+        truncated=False,
+        truncations=4,
+        dimming=0.6,
+        thinning=0.3,
+        eras=(),
+        rounds=300,
+        leaves=4,
+        l2=30.0,
     ),
 }
 
