@@ -30,6 +30,7 @@ RUNS = {
         "min_rows": 3,
     },
     "gru": {"kind": "gru", "epochs": 3, "hidden": 16, "head": 16, "phases": 2, "batch_size": 32},
+    "portrait": {"kind": "portrait", "networks": 1, "width": 8, "epochs": 5, "batch_size": 16, "copies": 1},
 }
 if find_spec("aeon"):  # an extra of its own
     RUNS["rocket"] = {"kind": "rocket", "target": "AGN", "kernels": 30, "points": 30, "rounds": 5}

@@ -19,6 +19,7 @@ KINDS = {
     "bands": ("telperion.models.bands", "telperion.models.bands"),
     "boost": ("telperion.models.boost", "telperion.models.boost"),
     "gru": ("telperion.models.gru", "telperion.models.gru_training"),
+    "portrait": ("telperion.models.portrait", "telperion.models.portrait"),
     "rocket": ("telperion.models.rocket", "telperion.models.rocket"),
 }
 """Where each kind of model has its ``PRESETS`` (configurations by name) and its ``fit``; a stack has such members."""

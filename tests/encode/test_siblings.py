@@ -8,18 +8,8 @@ import pytest
 from telperion.bands import WAVELENGTH
 from telperion.encode.gaussian_process import matern
 from telperion.encode.observations import N_BANDS, Observations
-from telperion.encode.siblings import (
-    ACROSS,
-    FLOOR,
-    GRID,
-    SCATTER,
-    SHORTEST,
-    VARIANCE,
-    Templates,
-    names,
-    siblings,
-    templates,
-)
+from telperion.encode.portrait import ACROSS, FLOOR, GRID, SCATTER, SHORTEST, VARIANCE
+from telperion.encode.siblings import Templates, names, siblings, templates
 from telperion.formats import mallorn
 from telperion.lightcurves import LightCurves
 

@@ -17,14 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from telperion.bands import WAVELENGTH
-from telperion.encode.gaussian_process import matern
 from telperion.encode.observations import N_BANDS, Observations
+from telperion.encode.portrait import GRID, SCATTER, STEP, surface, window
 from telperion.lightcurves import LightCurves
-
-STEP = 3.0
-GRID = np.arange(-66.0, 160.0, STEP)
-"""Rest-frame days from the peak."""
 
 SHIFTS = (-2, -1, 0, 1, 2)
 """Steps by which a peak may be misplaced."""
@@ -32,14 +27,8 @@ SHIFTS = (-2, -1, 0, 1, 2)
 START, STOP = -54.0, 147.0
 """Phases of the rows that are held against templates."""
 
-FEWEST, MOST, MOST_TAUGHT = 3, 40, 90
-"""Rows that this needs, that it uses of an object, and of which a template is made (evenly thinned beyond)."""
-
-VARIANCE, SHORTEST, ACROSS = 0.5, 12.0, 0.8
-"""Of a template's process: variance in units of the peak, least time scale / d, scale in ln(wavelength)."""
-
-SCATTER, FLOOR = 0.07, 0.02
-"""Parts of a row's flux, and of the peak, added to its error in quadrature."""
+FEWEST, MOST = 3, 40
+"""Rows that this needs, and that it uses of an object (evenly thinned beyond)."""
 
 AMPLITUDE, REDSHIFT = 0.2, 0.06
 """How siblings differ, as standard deviations: of ln(flux / distance), and of ln z."""
@@ -109,26 +98,8 @@ def templates(light_curves: LightCurves, label: NDArray[np.int64]) -> Templates:
         Class of each, counted from zero.
     """
     rows = Observations(light_curves)
-    burst, log_wavelength = rows.outburst, np.log(WAVELENGTH)
-    shape = (len(GRID) * N_BANDS, rows.n_objects)
-    mean, variance = np.zeros(shape, dtype=np.float32), np.full(shape, VARIANCE, dtype=np.float32)
-    for k in range(rows.n_objects):
-        index = _window(rows, k, GRID[0] - 24, GRID[-1] + 24, MOST_TAUGHT)
-        if not index.size:
-            continue
-        phase, colour = burst.phase[index], log_wavelength[rows.band[index]]
-        flux, error = rows.flux[index] / burst.level[k], rows.error[index] / burst.level[k]
-        scale = max(burst.process.time_scale[k], SHORTEST)
-        kernel = VARIANCE * matern(phase[:, None] - phase, scale) * matern(colour[:, None] - colour, ACROSS)
-        kernel[np.diag_indices_from(kernel)] += error**2 + (SCATTER * flux) ** 2 + FLOOR**2
-        in_time = matern(GRID[:, None] - phase, scale)
-        across = VARIANCE * matern(log_wavelength[:, None] - colour, ACROSS)
-        cross = (in_time[:, None] * across).reshape(shape[0], -1)
-        factor = np.linalg.cholesky(kernel)
-        half = np.linalg.solve(factor, cross.T)
-        mean[:, k] = half.T @ np.linalg.solve(factor, flux)
-        variance[:, k] = np.maximum(VARIANCE - (half**2).sum(axis=0), 1e-6)
-    return Templates(mean, variance, np.log(burst.redshift), _brightness(rows), np.asarray(label))
+    mean, deviation = (part.reshape(rows.n_objects, -1).T for part in surface(rows))
+    return Templates(mean, deviation**2, np.log(rows.outburst.redshift), _brightness(rows), np.asarray(label))
 
 
 def names(classes: Sequence[str]) -> tuple[str, ...]:
@@ -169,22 +140,13 @@ def siblings(
         if own is not None:
             near[own[k]] = False
         candidates = np.flatnonzero(near)
-        index = _window(rows, k, START, STOP, MOST)
+        index = window(rows, k, START, STOP, MOST)
         if len(index) < FEWEST or not candidates.size:
             continue
         likelihood = _likelihood(rows, k, index, known, candidates, fainter[candidates])
         likelihood -= 0.5 * (apart[candidates] / REDSHIFT) ** 2
         result[k] = _features(likelihood, known.label[candidates], n_classes)
     return result
-
-
-def _window(rows: Observations, k: int, start: float, stop: float, most: int) -> NDArray[np.int64]:
-    """Rows of an object within phases, evenly thinned."""
-    offsets = rows.light_curves.offsets
-    index = np.arange(offsets[k], offsets[k + 1])
-    phase = rows.outburst.phase[index]
-    index = index[(phase >= start) & (phase <= stop)]
-    return index if len(index) <= most else index[np.linspace(0, len(index) - 1, most).astype(int)]
 
 
 def _brightness(rows: Observations) -> NDArray[np.float64]:

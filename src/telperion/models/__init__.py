@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from telperion.lightcurves import LightCurves
 from telperion.taxonomy import Taxonomy
 
-HOMES = {kind: f"telperion.models.{kind}" for kind in ("bands", "boost", "gru", "rocket", "stack")}
+HOMES = {kind: f"telperion.models.{kind}" for kind in ("bands", "boost", "gru", "portrait", "rocket", "stack")}
 """Where each kind of model lives; its module has ``load(folder, tree)``."""
 
 
