@@ -129,3 +129,7 @@ def test_text_cannot_break_out_of_a_table():
     assert "<script>" not in to_html(table)
     assert "<b>" not in to_html(table)
     assert "a|b" not in to_markdown(table)
+
+
+def test_a_table_without_a_title_has_none_in_markdown():
+    assert to_markdown(Table("", [("", "a")], [["b"]])).startswith("| a |")

@@ -39,7 +39,7 @@ def test_a_preset_is_the_base_of_what_a_run_changes():
         ({"model": {"kind": "gru", "epoch": 3}}, "has no setting 'epoch', perhaps 'epochs'"),
         ({"model": {"kind": "gru", "epochs": "many"}}, "epochs is 'many', expected <class 'int'>"),
         ({"model": {"kind": "gru", "preset": "orakel"}}, "no preset 'orakel'"),
-        ({"model": {"kind": "forest"}}, "must be one of bands, boost, gru, rocket, stack"),
+        ({"model": {"kind": "forest"}}, "must be one of bands, boost, gru, portrait, rocket, stack"),
         ({"views": ["half"]}, "views is \\['half'\\]"),
         ({"validation": 0.9}, "expected 0 <= validation < 0.5"),
     ],

@@ -33,7 +33,7 @@ RUN = Run.from_dict({
         "boosters": 1,
         "min_rows": 2,
     },
-    "tune": {"trials": 7, "folds": 2, "ranges": {"leaves": [2, 9], "l2": [0.1, 10.0], "thinning": [0.0, 0.5]}},
+    "tune": {"trials": 7, "folds": 2, "ranges": {"leaves": [2, 9], "l2": [0.1, 100.0], "thinning": [0.0, 0.5]}},
 })  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_the_runs_own_settings_are_tried_first(curves, tmp_path, monkeypatch):
     assert tried[0][0] == RUN.config()
     for config, _ in tried:
         assert 2 <= config.leaves <= 9
-        assert 0.1 <= config.l2 <= 10
+        assert 0.1 <= config.l2 <= 100
         assert 0 <= config.thinning <= 0.5
 
 
@@ -158,6 +158,7 @@ def test_a_fold_without_the_target_is_refused(curves, tmp_path):
         ({"ranges": {"leavs": [2, 5]}}, "'leavs', which is no number"),
         ({"ranges": {"families": [2, 5]}}, "'families', which is no number"),
         ({"ranges": {"leaves": [5, 2]}}, "expected two numbers that rise"),
+        ({"ranges": {"leaves": [6, 9]}}, "leaves is 4, outside"),
         ({"ranges": {}}, "needs ranges"),
         ({"trials": 0}, "at least 1 trial"),
         ({"trails": 3}, "perhaps 'trials'"),

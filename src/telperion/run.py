@@ -99,8 +99,13 @@ class Run:
             if not self.target or len(self.members) > 1 or self.optimistic:
                 raise ValueError(f"run {self.name!r}: only an honest search with one model can be tuned")
             hints = typing.get_type_hints(type(self.config()))
-            if unknown := [name for name in self.tuning.ranges if hints.get(name) not in (int, float)]:
-                raise ValueError(f"run {self.name!r}: tune.ranges has {unknown[0]!r}, which is no number of its model")
+            for name, (low, high) in self.tuning.ranges.items():
+                if hints.get(name) not in (int, float):
+                    raise ValueError(f"run {self.name!r}: tune.ranges has {name!r}, which is no number of its model")
+                if not low <= (own := getattr(self.config(), name)) <= high:
+                    raise ValueError(
+                        f"run {self.name!r}: {name} is {own}, outside its tune.ranges from {low} to {high}"
+                    )
 
     @classmethod
     def load(cls, path: str | Path) -> Run:
@@ -150,7 +155,7 @@ class Tuning:
     ranges : mapping of str to (number, number)
         Settings of the model and between which values each is sought; by logarithm where the lower one is above zero.
     trials : int
-        Settings tried, the run's own first.
+        Settings tried, the run's own, which must be within the ranges, first.
     folds : int
         Parts of the training set, each scored in turn; a trial that does worse than the median so far is cut short.
     minutes : float

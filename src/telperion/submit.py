@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 from numpy.typing import NDArray
 
 from telperion.classifier import Classifier
@@ -52,8 +52,10 @@ def submit(classifier: Classifier, data: str | Path, output: str | Path) -> NDAr
     with kept():
         called = classifier.calls(classifier.predict(light_curves))
     answer = called[[place[name] for name in asked.tolist()]]
-    table = pa.table({"object_id": pa.array(asked), "prediction": pa.array(answer.astype(np.int8))})
     unfinished = Path(output).with_name(Path(output).name + ".part")
-    pyarrow.csv.write_csv(table, unfinished, pyarrow.csv.WriteOptions(quoting_style="none"))
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(("object_id", "prediction"))
+        lines.writerows(zip(asked.tolist(), answer.astype(int).tolist(), strict=True))
     unfinished.rename(output)
     return answer

@@ -200,7 +200,7 @@ def to_rich(table: Table) -> rich.table.Table:
 
 
 def to_markdown(table: Table) -> str:
-    """Draw as a Markdown table below its title in bold.
+    """Draw as a Markdown table below its title, if it has one, in bold.
 
     Examples
     --------
@@ -214,7 +214,8 @@ def to_markdown(table: Table) -> str:
     head = [f"{group} {heading}".strip() for group, heading in table.columns]
     marks = [":--" if place < table.n_words else "--:" for place in range(len(head))]
     lines = [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in (head, *table.rows)]
-    return "\n".join([f"**{table.title}**", "", lines[0], f"|{'|'.join(marks)}|", *lines[1:]])
+    title = [f"**{table.title}**", ""] if table.title else []
+    return "\n".join([*title, lines[0], f"|{'|'.join(marks)}|", *lines[1:]])
 
 
 def to_html(table: Table) -> str:
