@@ -1,6 +1,5 @@
 """The networks by band: their published sizes, padding that does not matter, training that survives a stop."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -92,10 +91,9 @@ def test_a_stopped_run_goes_on_to_the_same_weights(model, curves, tree, tmp_path
 def test_a_saved_model_reads_back(model, curves, tree, tmp_path):
     model.save(tmp_path)
     np.testing.assert_allclose(bands.load(tmp_path, tree).predict(curves), model.predict(curves), atol=1e-6)
-    with pytest.raises(ValueError, match="of another tree"):
+    with pytest.raises(ValueError, match="another tree"):
         bands.load(tmp_path, Taxonomy.load("elasticc"))
-    card = json.loads((tmp_path / bands.CARD).read_text())
-    (tmp_path / bands.CARD).write_text(json.dumps(card | {"config": {"width": 3}}))
+    (tmp_path / bands.WEIGHTS).write_bytes(b"no weights")
     with pytest.raises(ValueError, match="cannot be used"):
         bands.load(tmp_path, tree)
     (tmp_path / bands.WEIGHTS).unlink()

@@ -179,7 +179,7 @@ def _alter(path, **changes):
     [
         ({"format": 99}, "has format 99"),
         ({"features": ["a"]}, "features that are not those"),
-        ({"leaves": ["SNIa"]}, "other leaves"),
+        ({"nodes": ["SNIa"]}, "another tree"),
         ({"config": {"depth": 3}}, "unknown to this version: 'depth'"),
     ],
 )
@@ -205,7 +205,7 @@ def test_a_missing_truncated_or_foreign_booster_is_refused(model, tree, tmp_path
 
 
 def test_a_folder_without_a_card_is_refused(tree, tmp_path):
-    with pytest.raises(ValueError, match="is missing or too large"):
+    with pytest.raises(ValueError, match=r"boost\.json is missing"):
         boost.load(tmp_path, tree)
 
 

@@ -128,7 +128,7 @@ def test_saved_and_loaded_it_predicts_the_same(model, curves, tree, tmp_path):
 
 
 def test_foreign_files_are_refused(model, tree, tmp_path):
-    with pytest.raises(ValueError, match="holds no portrait network"):
+    with pytest.raises(ValueError, match=r"portrait\.json is missing"):
         portrait.load(tmp_path, tree)
     model.save(tmp_path)
     with pytest.raises(ValueError, match="another tree"):

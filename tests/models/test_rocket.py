@@ -74,7 +74,7 @@ def test_a_finished_booster_is_not_fitted_again(curves, tree, tmp_path):
     ("change", "said"),
     [
         ({"kernels": "0" * 64}, "other kernels"),
-        ({"format": 0}, "another format"),
+        ({"format": 0}, "has format 0"),
         ({"nodes": ["a"]}, "another tree"),
         ({"config": {"colour": 1}}, "setting unknown"),
     ],

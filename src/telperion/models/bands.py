@@ -27,6 +27,7 @@ from telperion.encode.by_band import CHANNELS, padded_bands
 from telperion.encode.view import View
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves
+from telperion.models.card import checked_file, read_card, write_card
 from telperion.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
@@ -230,16 +231,8 @@ class Bands:
     def save(self, folder: Path) -> None:
         """Write ``weights.safetensors`` and ``bands.json`` into a folder."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        write_card(folder / CARD, FORMAT_VERSION, self.config, self.tree, self.mix, history=self.history)
         safetensors.torch.save_file(self.network.state_dict(), folder / WEIGHTS)
-        document = {
-            "format": FORMAT_VERSION,
-            "config": asdict(self.config),
-            "nodes": list(self.tree.nodes),
-            "mix": self.mix.tolist(),
-            "history": self.history,
-        }
-        (folder / CARD).write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
 def load(folder: str | Path, tree: Taxonomy) -> Bands:
@@ -250,19 +243,14 @@ def load(folder: str | Path, tree: Taxonomy) -> Bands:
     ValueError
         A file is missing, too large or not ours, or the network was trained along another tree.
     """
-    for path in (Path(folder) / CARD, Path(folder) / WEIGHTS):
-        if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
-            raise ValueError(f"the model's file {path} is missing or larger than {MAX_FILE_BYTES} bytes")
+    config, mix, document = read_card(Path(folder) / CARD, FORMAT_VERSION, Config, tree, ("history",))
+    path = checked_file(Path(folder) / WEIGHTS, MAX_FILE_BYTES)
+    network = build_network(config)
     try:
-        document = json.loads((Path(folder) / CARD).read_text(encoding="utf-8"))
-        if document["format"] != FORMAT_VERSION or document["nodes"] != list(tree.nodes):
-            raise ValueError(f"it is of another format than {FORMAT_VERSION}, or of another tree than {tree.name!r}")
-        config = Config(**document["config"])
-        network = build_network(config)
-        network.load_state_dict(safetensors.torch.load_file(Path(folder) / WEIGHTS))
-        return Bands(config, tree, np.array(document["mix"]), network, document["history"])
-    except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        network.load_state_dict(safetensors.torch.load_file(path))
+    except (RuntimeError, safetensors.SafetensorError) as error:
         raise ValueError(f"the model in {folder} cannot be used: {error}") from error
+    return Bands(config, tree, mix, network, document["history"])
 
 
 def _inputs(light_curves: LightCurves, config: Config) -> tuple[Tensor, Tensor]:

@@ -10,10 +10,9 @@ of their own. They see whole light curves, so the model is not steppable.
 from __future__ import annotations
 
 import itertools
-import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -29,11 +28,11 @@ from telperion.encode.view import Context, View, keep_context
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.models.boosters import Booster, Library, Settings, read_booster, train_booster, write_booster
+from telperion.models.card import read_card, write_card
 from telperion.taxonomy import Taxonomy
 
-FORMAT_VERSION = 2
-MAX_CARD_BYTES = 1_000_000
-TEMPLATES = "templates.npz"
+FORMAT_VERSION = 3
+CARD, TEMPLATES = "boost.json", "templates.npz"
 BATCH_OBJECTS = 5000
 SHORTEST, LONGEST = 0.1, 1100.0  # days, of the truncations
 MOST_ENTRIES = 80
@@ -221,15 +220,7 @@ class Boost:
     def save(self, folder: str | Path) -> None:
         """Write ``boost.json`` and each booster as compressed LightGBM text, ``booster-ERA-NUMBER.txt.gz``."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        document = {
-            "format": FORMAT_VERSION,
-            "config": asdict(self.config),
-            "features": list(self.features),
-            "leaves": [self.tree.nodes[leaf] for leaf in self.tree.leaves],
-            "mix": self.mix.tolist(),
-        }
-        (folder / "boost.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+        write_card(folder / CARD, FORMAT_VERSION, self.config, self.tree, self.mix, features=list(self.features))
         for path, booster in zip(_paths(folder, self.config), itertools.chain(*self.boosters), strict=True):
             write_booster(path, booster)
         if self.known:
@@ -242,29 +233,19 @@ def load(folder: str | Path, tree: Taxonomy) -> Boost:
     Raises
     ------
     ValueError
-        A file is missing, too large or not ours, or its features, leaves or settings are not those of this version.
+        A file is missing, too large or not ours, or its features, tree or settings are not those of this version.
     """
     folder = Path(folder)
-    card = folder / "boost.json"
-    if not card.is_file() or card.stat().st_size > MAX_CARD_BYTES:
-        raise ValueError(f"{folder} holds no boosted trees: boost.json is missing or too large")
-    document = json.loads(card.read_text(encoding="utf-8"))
-    if document.get("format") != FORMAT_VERSION:
-        raise ValueError(f"{card} has format {document.get('format')!r}, this version reads {FORMAT_VERSION}")
-    if unknown := set(document["config"]) - {field.name for field in fields(Config)}:
-        raise ValueError(f"{card} has a setting unknown to this version: {sorted(unknown)[0]!r}")
-    settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in document["config"].items()}
-    config, features = Config(**settings), tuple(document["features"])
+    config, mix, document = read_card(folder / CARD, FORMAT_VERSION, Config, tree, ("features",))
+    features = tuple(document["features"])
     if features != _features(config, tree):
-        raise ValueError(f"{card} lists features that are not those this version computes")
-    if document["leaves"] != [tree.nodes[leaf] for leaf in tree.leaves]:
-        raise ValueError(f"{card} has other leaves than the tree {tree.name!r}")
+        raise ValueError(f"{folder / CARD} lists features that are not those this version computes")
     trained = [read_booster(path, config.library) for path in _paths(folder, config)]
     for booster in trained:
         if booster.shape != (len(features), parts(tree, config).max() + 1):
-            raise ValueError(f"{folder}: a booster has other features or classes than boost.json says")
+            raise ValueError(f"{folder}: a booster has other features or classes than {CARD} says")
     known = Templates.load(folder / TEMPLATES) if config.siblings else None
-    return Boost(tree, config, features, np.array(document["mix"]), _by_era(trained, config), known)
+    return Boost(tree, config, features, mix, _by_era(trained, config), known)
 
 
 def fit(

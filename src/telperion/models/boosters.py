@@ -19,6 +19,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from telperion.models.card import checked_file
+
 Library = Literal["lightgbm", "xgboost", "catboost"]
 
 MAX_FILE_BYTES, MAX_TEXT_BYTES = 32_000_000, 400_000_000
@@ -120,10 +122,8 @@ def read_booster(path: Path, library: Library = "lightgbm") -> Booster:
     ValueError
         The file is missing, too large, or none of this library's.
     """
-    if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"{path} is missing or larger than {MAX_FILE_BYTES} bytes")
     try:
-        with gzip.open(path, "rb") as file:
+        with gzip.open(checked_file(path, MAX_FILE_BYTES), "rb") as file:
             text = file.read(MAX_TEXT_BYTES + 1)
     except (OSError, EOFError) as error:
         raise ValueError(f"{path} is not a compressed booster: {error}") from error

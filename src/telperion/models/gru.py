@@ -6,9 +6,8 @@ so that a light curve can be classified whole or as its observations come in. `t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +18,12 @@ from numpy.typing import NDArray
 from telperion.encode import context, history, oracle, sequence
 from telperion.encode.view import View
 from telperion.lightcurves import LightCurves
+from telperion.models.card import checked_file, read_card, write_card
 from telperion.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
 MAX_FILE_BYTES = 32_000_000
+CARD, NETWORK = "gru.json", "network.onnx"
 _MAX_BATCH_ROWS = 30_000
 _ONNX_ERRORS = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented")
 _LOAD_ERRORS = (TypeError, *(getattr(onnxruntime.capi.onnxruntime_pybind11_state, name) for name in _ONNX_ERRORS))
@@ -306,16 +307,8 @@ class Gru:
     def save(self, folder: str | Path) -> None:
         """Write ``network.onnx`` and ``gru.json`` into a folder."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "network.onnx").write_bytes(self.network)
-        document = {
-            "format": FORMAT_VERSION,
-            "config": asdict(self.config),
-            "nodes": list(self.tree.nodes),
-            "mix": self.mix.tolist(),
-            "history": self.history,
-        }
-        (folder / "gru.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+        write_card(folder / CARD, FORMAT_VERSION, self.config, self.tree, self.mix, history=self.history)
+        (folder / NETWORK).write_bytes(self.network)
 
     @classmethod
     def load(cls, folder: str | Path, tree: Taxonomy, *, threads: int = 1) -> Gru:
@@ -326,12 +319,9 @@ class Gru:
         ValueError
             A file is missing, too large or not ours, or the network was trained along another tree.
         """
-        document = _read_document(Path(folder) / "gru.json")
-        if document["nodes"] != list(tree.nodes):
-            raise ValueError(f"the network in {folder} was trained along another tree than {tree.name!r}")
-        network = _read_bytes(Path(folder) / "network.onnx")
+        config, mix, document = read_card(Path(folder) / CARD, FORMAT_VERSION, GruConfig, tree, ("history",))
+        network = checked_file(Path(folder) / NETWORK, MAX_FILE_BYTES).read_bytes()
         try:
-            config, mix = GruConfig(**document["config"]), np.array(document["mix"], dtype=np.float64)
             return cls(config, tree, mix, network, history=document["history"], threads=threads)
         except _LOAD_ERRORS as error:
             raise ValueError(f"the model in {folder} cannot be used: {error}") from error
@@ -354,22 +344,3 @@ def _batches(lengths: NDArray[np.int64]) -> list[slice | NDArray[np.int64]]:
         batches.append(order[-size:])
         order = order[:-size]
     return batches
-
-
-def _read_bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise ValueError(f"the model lacks its file {path.name} ({path})")
-    if (size := path.stat().st_size) > MAX_FILE_BYTES:
-        raise ValueError(f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that a model of ours can have")
-    return path.read_bytes()
-
-
-def _read_document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(_read_bytes(path))
-        wrong = document["format"] != FORMAT_VERSION or not {"config", "nodes", "mix", "history"} <= document.keys()
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is not the description of a GRU: {error}") from error
-    if wrong:
-        raise ValueError(f"{path} is not the description of a GRU of format {FORMAT_VERSION}")
-    return document

@@ -6,11 +6,11 @@ sees whole light curves, so it is not steppable.
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from telperion.encode.resample import resample
 from telperion.encode.view import View
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves, RepairWarning
+from telperion.models.card import checked_file, read_card, write_card
 from telperion.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
@@ -129,15 +130,7 @@ class Portrait:
 
     def save(self, folder: str | Path) -> None:
         """Write ``portrait.json`` and the weights of each network, ``network-NUMBER.npz``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        document = {
-            "format": FORMAT_VERSION,
-            "config": asdict(self.config),
-            "nodes": list(self.tree.nodes),
-            "mix": self.mix.tolist(),
-        }
-        (folder / CARD).write_text(json.dumps(document, indent=1), encoding="utf-8")
+        write_card(Path(folder) / CARD, FORMAT_VERSION, self.config, self.tree, self.mix)
         for number, weights in enumerate(self.weights):
             write_weights(weights_path(folder, number), weights)
 
@@ -150,17 +143,9 @@ def load(folder: str | Path, tree: Taxonomy) -> Portrait:
     ValueError
         A file is missing, too large or not ours, or the network was trained along another tree.
     """
-    card = Path(folder) / CARD
-    if not card.is_file() or card.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"{folder} holds no portrait network: {CARD} is missing or too large")
-    document = json.loads(card.read_text(encoding="utf-8"))
-    if document.get("format") != FORMAT_VERSION or document["nodes"] != list(tree.nodes):
-        raise ValueError(f"{card} is of another format than {FORMAT_VERSION}, or of another tree than {tree.name!r}")
-    if unknown := set(document["config"]) - {field.name for field in fields(Config)}:
-        raise ValueError(f"{card} has a setting unknown to this version: {sorted(unknown)[0]!r}")
-    config = Config(**document["config"])
+    config, mix, _ = read_card(Path(folder) / CARD, FORMAT_VERSION, Config, tree)
     weights = [read_weights(weights_path(folder, number), config, len(tree)) for number in range(config.networks)]
-    return Portrait(tree, config, np.array(document["mix"]), weights)
+    return Portrait(tree, config, mix, weights)
 
 
 def weights_path(folder: str | Path, number: int) -> Path:
@@ -184,12 +169,11 @@ def read_weights(path: Path, config: Config, n_nodes: int) -> Weights:
     ValueError
         The file is missing, too large, or its arrays are not those of this configuration.
     """
-    if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"{path} is missing or larger than {MAX_FILE_BYTES} bytes")
+    checked_file(path, MAX_FILE_BYTES)
     try:
         with np.load(path, allow_pickle=False) as stored:
             weights = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, MemoryError, zipfile.BadZipFile, ValueError) as error:
         raise ValueError(f"{path} is not a network's file: {error}") from error
     expected = shapes(config, n_nodes)
     if {name: array.shape for name, array in weights.items()} != expected:

@@ -7,9 +7,8 @@ positive ones. The kernels are aeon's, drawn from a seed alone. The model sees w
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,6 +22,7 @@ from telperion.encode.view import View
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves
 from telperion.models.boosters import Booster, LightGbm, read_booster, write_booster
+from telperion.models.card import read_card, write_card
 from telperion.taxonomy import Taxonomy
 
 try:
@@ -31,7 +31,6 @@ except ModuleNotFoundError as error:  # an extra
     raise ModuleNotFoundError("ROCKET needs aeon and LightGBM: pip install 'telperion[rocket]'") from error
 
 FORMAT_VERSION = 1
-MAX_CARD_BYTES = 1_000_000
 CARD, BOOSTER = "rocket.json", "booster.txt.gz"
 BATCH_OBJECTS = 1000
 
@@ -73,7 +72,7 @@ class Config:
     learning_rate: float = 0.05
     feature_fraction: float = 0.8
     row_fraction: float = 0.8
-    max_bin: int = 63
+    max_bin: int = 15
 
     def __post_init__(self) -> None:
         if self.view not in get_args(View):
@@ -120,16 +119,8 @@ class Rocket:
     def save(self, folder: str | Path) -> None:
         """Write ``rocket.json`` and the booster as compressed text."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        document = {
-            "format": FORMAT_VERSION,
-            "config": asdict(self.config),
-            "nodes": list(self.tree.nodes),
-            "mix": self.mix.tolist(),
-            "seed": self.seed,
-            "kernels": digest(self.config, self.seed),
-        }
-        (folder / CARD).write_text(json.dumps(document, indent=1), encoding="utf-8")
+        own = {"seed": self.seed, "kernels": digest(self.config, self.seed)}
+        write_card(folder / CARD, FORMAT_VERSION, self.config, self.tree, self.mix, **own)
         write_booster(folder / BOOSTER, self.booster)
 
 
@@ -141,18 +132,12 @@ def load(folder: str | Path, tree: Taxonomy) -> Rocket:
     ValueError
         A file is missing, too large or not ours, or this version of aeon draws other kernels.
     """
-    card = Path(folder) / CARD
-    if not card.is_file() or card.stat().st_size > MAX_CARD_BYTES:
-        raise ValueError(f"{folder} holds no ROCKET: {CARD} is missing or too large")
-    document = json.loads(card.read_text(encoding="utf-8"))
-    if document.get("format") != FORMAT_VERSION or document["nodes"] != list(tree.nodes):
-        raise ValueError(f"{card} is of another format than {FORMAT_VERSION}, or of another tree than {tree.name!r}")
-    if unknown := set(document["config"]) - {field.name for field in fields(Config)}:
-        raise ValueError(f"{card} has a setting unknown to this version: {sorted(unknown)[0]!r}")
-    config, seed = Config(**document["config"]), document["seed"]
+    folder = Path(folder)
+    config, mix, document = read_card(folder / CARD, FORMAT_VERSION, Config, tree, ("seed", "kernels"))
+    seed = int(document["seed"])
     if digest(config, seed) != document["kernels"]:
-        raise ValueError(f"{card} was made with other kernels than this version of aeon draws")
-    return Rocket(config, tree, np.array(document["mix"]), seed, read_booster(Path(folder) / BOOSTER))
+        raise ValueError(f"{folder / CARD} was made with other kernels than this version of aeon draws")
+    return Rocket(config, tree, mix, seed, read_booster(folder / BOOSTER))
 
 
 def fit(
@@ -241,6 +226,8 @@ def _boost(
         "bagging_freq": 1,
         "scale_pos_weight": float((~truth[0]).sum() / truth[0].sum()),
         "max_bin": config.max_bin,
+        "enable_bundle": False,  # every feature is dense
+        "is_enable_sparse": False,
         "force_col_wise": True,
         "deterministic": True,
         "num_threads": 1,

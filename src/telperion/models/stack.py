@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from telperion import models
 from telperion.lightcurves import LightCurves
+from telperion.models.card import checked_file
 from telperion.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
@@ -74,9 +75,7 @@ def load(folder: str | Path, tree: Taxonomy) -> Stack:
     ValueError
         ``stack.json`` is missing, too large or not ours, or a member cannot be loaded.
     """
-    card = Path(folder) / "stack.json"
-    if not card.is_file() or card.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"{folder} holds no stack: stack.json is missing or too large")
+    card = checked_file(Path(folder) / "stack.json", MAX_FILE_BYTES)
     document = json.loads(card.read_text(encoding="utf-8"))
     if document.get("format") != FORMAT_VERSION:
         raise ValueError(f"{card} has format {document.get('format')!r}, this version reads {FORMAT_VERSION}")
