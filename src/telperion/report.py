@@ -39,6 +39,7 @@ from telperion.tables import (
     class_table,
     comparison_table,
     day_name,
+    deviation,
     shown_days,
     summary_table,
     to_html,
@@ -156,7 +157,7 @@ def model_card(path: str | Path) -> dict[str, Any]:
             "context": repeats[0].context,
             "seeds": len(repeats),
             "leaf macro F1": {f"{day:g}": round(float(np.mean(values)), 4) for day, values in f1.items()},
-            "spread over seeds": {f"{day:g}": round(float(np.std(values)), 4) for day, values in f1.items()},
+            "spread over seeds": {f"{day:g}": deviation(values) for day, values in f1.items()},
         })  # fmt: skip
     n_objects = next(iter(runs[0][1].phases.values()))["leaves"].n_objects
     return {

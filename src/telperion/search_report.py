@@ -19,7 +19,7 @@ from telperion.figures import called_figure, importance_figure, light_curve_figu
 from telperion.found import Search, bootstrap_f1
 from telperion.lightcurves import LightCurves
 from telperion.page import Album, facts, page, write_json
-from telperion.tables import Table, number, spread, to_html, to_rich
+from telperion.tables import Table, deviation, number, spread, to_html, to_rich
 
 Searches = Mapping[str, Sequence[Search]]
 """Searches by the name of the run."""
@@ -230,7 +230,7 @@ def search_card(path: str | Path) -> dict[str, Any]:
             "redshift": redshift,
             "seeds": len(repeats),
             **mean,
-            "f1 spread over seeds": round(float(np.std([one["f1"] for one in repeats])), 4),
+            "f1 spread over seeds": deviation([one["f1"] for one in repeats]),
             "f1 95 %": [round(float(end), 4) for end in interval],
         })  # fmt: skip
     first = record["searches"][0]

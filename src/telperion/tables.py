@@ -249,6 +249,17 @@ def number(value: float, *, unknown: str = "–") -> str:
     return unknown if np.isnan(value) else f"{value:.3f}"
 
 
+def deviation(values: Sequence[float]) -> float | None:
+    """Give the standard deviation of repeats (ddof 1), to four digits; None of a single one.
+
+    Examples
+    --------
+    >>> deviation([0.60, 0.62]), deviation([0.6])
+    (0.0141, None)
+    """
+    return round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None
+
+
 def spread(values: Sequence[float], *, signed: bool = False) -> str:
     """Give the mean of repeats and, of two or more, their standard deviation (ddof 1).
 

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("aeon", reason="ROCKET is the extra 'rocket'")
 
+from telperion.encode.cache import kept
 from telperion.models import rocket
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
@@ -36,6 +37,15 @@ def test_a_kernel_gives_its_largest_response_and_the_share_of_positive_ones(curv
     assert np.isfinite(table).all()
     shares = table[:, ::2]
     assert ((shares >= 0) & (shares <= 1)).all()
+
+
+def test_kept_features_are_those_computed(curves, tmp_path):
+    fresh = rocket.features(curves, SMALL, seed=0)
+    with kept(tmp_path):
+        np.testing.assert_array_equal(rocket.features(curves[::2], SMALL, seed=0), fresh[::2])
+        np.testing.assert_array_equal(rocket.features(curves, SMALL, seed=0), fresh)
+        assert (rocket.features(curves, SMALL, seed=1) != fresh).any()
+    assert len(list(tmp_path.glob("*/*.npz"))) == 3
 
 
 def test_probabilities_sum_up_the_tree(model, curves, tree):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +19,7 @@ from rich.progress import Progress
 
 from telperion.bands import BANDS
 from telperion.encode.by_band import gridded_bands
+from telperion.encode.cache import store
 from telperion.encode.view import View
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves
@@ -33,6 +35,7 @@ except ModuleNotFoundError as error:  # an extra
 FORMAT_VERSION = 1
 CARD, BOOSTER = "rocket.json", "booster.txt.gz"
 BATCH_OBJECTS = 1000
+BIN_SAMPLE = 800
 
 
 @dataclass(frozen=True)
@@ -186,14 +189,25 @@ def fit(
 
 
 def features(light_curves: LightCurves, config: Config, seed: int) -> NDArray[np.float32]:
-    """Give the responses of all kernels, shape ``(n_objects, n_bands * 2 * n_kernels)``, from dereddened fluxes."""
+    """Give the responses of all kernels, shape ``(n_objects, n_bands * 2 * n_kernels)``, from dereddened fluxes.
+
+    They are the same in every fold: inside `telperion.encode.cache.kept` each object's are computed once.
+    """
     if not light_curves.dereddened:
         light_curves = light_curves.deredden()
-    grid = gridded_bands(light_curves, config.points)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "X is normalised")  # a band without rows is flat
-        parts = [transform.transform(grid[:, [band]]) for band, transform in enumerate(_transforms(config, seed))]
-    return np.nan_to_num(np.concatenate(parts, axis=1)).astype(np.float32)
+    transforms = _transforms(config, seed)
+
+    def compute(part: LightCurves) -> NDArray[np.float32]:
+        grid = gridded_bands(part, config.points)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "X is normalised")  # a band without rows is flat
+            parts = [transform.transform(grid[:, [band]]) for band, transform in enumerate(transforms)]
+        return np.nan_to_num(np.concatenate(parts, axis=1)).astype(np.float32)
+
+    if kept := store():
+        what = [f"ROCKET by aeon {version('aeon')}", digest(config, seed)]
+        return kept.through(light_curves, what, len(BANDS) * 2 * config.kernels, compute)
+    return compute(light_curves)
 
 
 def digest(config: Config, seed: int) -> str:
@@ -226,6 +240,7 @@ def _boost(
         "bagging_freq": 1,
         "scale_pos_weight": float((~truth[0]).sum() / truth[0].sum()),
         "max_bin": config.max_bin,
+        "bin_construct_sample_cnt": BIN_SAMPLE,
         "enable_bundle": False,  # every feature is dense
         "is_enable_sparse": False,
         "force_col_wise": True,
