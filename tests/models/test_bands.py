@@ -45,12 +45,24 @@ def test_the_networks_have_the_published_sizes(name, size):
 
 @pytest.mark.parametrize("n_rows", [40, 90, 200])
 def test_convolving_the_known_rows_alone_changes_nothing(n_rows, rng):
-    encode = bands.build_network(bands.PRESETS["cnn"]).encoders[0]
-    rows = torch.from_numpy(rng.normal(size=(30, len(bands.CHANNELS), n_rows))).float()
-    known = torch.arange(n_rows) < torch.from_numpy(rng.integers(0, n_rows + 1, 30))[:, None]
-    rows = rows * known[:, None]
-    rows[:, -1] = known
-    torch.testing.assert_close(bands._mean_response(encode, rows), encode(rows).mean(dim=-1), rtol=1e-5, atol=1e-6)
+    encode = bands.build_network(bands.PRESETS["cnn"]).encoders
+    rows = torch.from_numpy(rng.normal(size=(30, 6, len(bands.CHANNELS), n_rows))).float()
+    lengths = torch.from_numpy(rng.integers(0, n_rows + 1, (30, 6)))
+    known = torch.arange(n_rows) < lengths[..., None]
+    rows = rows * known[:, :, None]
+    rows[:, :, -1] = known
+    rows = rows.flatten(1, 2)
+    found = bands._mean_response(encode, rows, lengths.amax(dim=1))
+    torch.testing.assert_close(found, encode(rows[:, :, None])[:, :, 0].mean(dim=-1), rtol=1e-5, atol=1e-6)
+
+
+def test_no_band_is_convolved_with_another(rng):
+    encode = bands.build_network(bands.PRESETS["cnn"]).encoders
+    rows = torch.from_numpy(rng.normal(size=(1, 6 * len(bands.CHANNELS), 1, 40))).float()
+    changed = rows.clone()
+    changed[:, : len(bands.CHANNELS)] += 1
+    same = (encode(rows) == encode(changed)).all(dim=-1).flatten().unflatten(0, (6, 128)).all(dim=1)
+    assert same.tolist() == [False] + [True] * 5
 
 
 def test_probabilities_sum_up_the_tree(model, curves, tree):
@@ -106,7 +118,9 @@ def test_a_target_that_is_not_there_is_refused(curves, tree, tmp_path):
         bands.fit(curves[curves.label != "AGN"], curves, tree, SMALL["cnn"], folder=tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"network": "rnn"}, {"epochs": 0}, {"alpha": 1.0}, {"learning_rate": 0.0}])
+@pytest.mark.parametrize(
+    "change", [{"network": "rnn"}, {"precision": "half"}, {"epochs": 0}, {"alpha": 1.0}, {"learning_rate": 0.0}]
+)
 def test_settings_out_of_range_are_refused(change):
     with pytest.raises(ValueError, match=r"expected|at least|above 0"):
         replace(bands.CNN, **change)
