@@ -240,7 +240,7 @@ def test_tables_compare_searches_seed_by_seed(done, stacked):
     assert "by field" in to_markdown(shown[0])
     nothing = gain_table(("a", done[1]), ("b", done[1]))
     assert all(row[3] == "0 of 1" for row in nothing.rows)
-    assert [len(table.rows) for table in search_tables({"small": done[1]})] == [4, 4]
+    assert [len(table.rows) for table in search_tables({"small": done[1]})] == [4, 4, 4]
 
 
 def test_a_search_and_a_cross_validation_are_not_compared(done, tmp_path):

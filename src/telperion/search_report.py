@@ -38,33 +38,33 @@ CARD_MEASURES = ("f1", "average precision", "precision", "recall")
 
 def search_tables(runs: Searches) -> list[Table]:
     """Show each run by folding and kind of redshift, of several seeds the mean and the standard deviation."""
-    first: list[list[str]] = []
-    second: list[list[str]] = []
+    words: list[list[str]] = []
+    figures: list[list[str]] = []
     rules: list[int] = []
     for name, searches in runs.items():
-        rules.append(len(first))
+        rules.append(len(words))
         for (folding, redshift), repeats in gather(searches).items():
             pooled = [one.pooled for one in repeats]
             intervals = [bootstrap_f1(one.truth, one.called, seed=one.seed) for one in repeats]
             low, high = (float(np.mean([getattr(each, end) for each in intervals])) for end in ("low", "high"))
-            f1, average, precision, recall, auc = (
+            f1, average, auc, precision, recall = (
                 _short(spread([getattr(one, measure) for one in pooled]))
-                for measure in ("f1", "average_precision", "precision", "recall", "roc_auc")
+                for measure in ("f1", "average_precision", "roc_auc", "precision", "recall")
             )
             by_fold = _short(spread([fold.f1 for one in repeats for fold in one.by_fold]))
             called = f"{np.mean([one.called.sum() for one in repeats]):.0f}"
-            words = [*([name] if len(runs) > 1 else []), folding_name(folding), redshift]
-            first.append([*words, str(len(repeats)), f1, _short(f"{number(low)}-{number(high)}"), average, called])
-            second.append([*words, precision, recall, auc, by_fold])
+            words.append([*([name] if len(runs) > 1 else []), folding_name(folding), redshift])
+            interval = _short(f"{number(low)}-{number(high)}")
+            figures.append([str(len(repeats)), f1, interval, called, average, auc, precision, recall, by_fold])
     names = [*(["run"] if len(runs) > 1 else []), "folds", "redshift"]
-    columns = [[("", name) for name in [*names, *more]] for more in (
-        ("seeds", "F1", "95 %", "average precision", "called"), ("precision", "recall", "ROC-AUC", "F1 by fold"),
-    )]  # fmt: skip
     title = "The target found" if len(runs) > 1 else f"The target found by {next(iter(runs))}"
-    return [
-        Table(title, columns[0], first, len(names), rules[1:]),
-        Table("", columns[1], second, len(names), rules[1:]),
-    ]
+    tables = []
+    for start, more in ((0, ("seeds", "F1", "95 %", "called")), (4, ("average precision", "ROC-AUC")),
+                        (6, ("precision", "recall", "F1 by fold"))):  # fmt: skip
+        rows = [[*said, *row[start : start + len(more)]] for said, row in zip(words, figures, strict=True)]
+        columns = [("", name) for name in [*names, *more]]
+        tables.append(Table("" if start else title, columns, rows, len(names), rules[1:]))
+    return tables
 
 
 def _short(text: str) -> str:

@@ -180,6 +180,10 @@ def gap_table(
 # -- drawing -----------------------------------------------------------------------------------------------------
 
 
+LONGEST_WORD = 24
+"""Letters of what is not wrapped in the terminal."""
+
+
 def to_rich(table: Table) -> rich.table.Table:
     """Draw for the terminal; print it with ``rich.console.Console().print``."""
     drawn = rich.table.Table(title=table.title, box=rich.box.SIMPLE_HEAD, title_justify="left", title_style="bold")
@@ -189,8 +193,13 @@ def to_rich(table: Table) -> rich.table.Table:
         seen = group
         word = place < table.n_words
         justify: Literal["left", "right"] = "left" if word else "right"
+        short = word and max((len(row[place]) for row in table.rows), default=0) <= LONGEST_WORD
         drawn.add_column(
-            f"{above}\n{heading}" if grouped else heading, justify=justify, no_wrap=word, header_style="bold"
+            f"{above}\n{heading}" if grouped else heading,
+            justify=justify,
+            no_wrap=short,
+            overflow="fold",
+            header_style="bold",
         )
     for place, row in enumerate(table.rows):
         if place in table.rules:
