@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from telperion.run import Run
 
 
+GALLERY = 5
+"""Light curves of each class on the page that `simulate --gallery` draws."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; errors of the user's making end it with one line and status 2."""
     arguments = _parser().parse_args(argv)
@@ -55,6 +59,18 @@ def _parser() -> argparse.ArgumentParser:
     tree = add("tree", help="draw a class tree")
     tree.add_argument("tree", nargs="?", default="elasticc")
     tree.set_defaults(command=_tree)
+
+    simulate = add("simulate", help="simulate light curves of the classes of a tree as the survey would see them")
+    simulate.add_argument("tree", choices=["elasticc"])
+    simulate.add_argument("-n", type=int, default=10_000, help="light curves in all")
+    simulate.add_argument("-o", "--output", type=Path, required=True, help="folder, or with --gallery the picture")
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("-j", "--jobs", type=int, default=1, help="processes")
+    simulate.add_argument("--mix", default="oracle", help="oracle, even, or classes: 'KN=1,TDE=2'")
+    simulate.add_argument("--format", choices=["parquet", "snana"], default="parquet")
+    simulate.add_argument("--opsim", type=Path, help="a list of pointings in place of the one that ships")
+    simulate.add_argument("--gallery", action="store_true", help="draw a page of light curves of each class instead")
+    simulate.set_defaults(command=_simulate)
 
     train = add("train", help="train a classifier by a run's TOML")
     train.add_argument("run", type=Path)
@@ -111,6 +127,29 @@ def _add_view(parser: argparse.ArgumentParser) -> None:
 
 def _tree(arguments: argparse.Namespace) -> None:
     Console().print(telperion.Taxonomy.load(arguments.tree).draw(), highlight=False)
+
+
+def _simulate(arguments: argparse.Namespace) -> None:
+    from telperion.simulate.cadence import Cadence
+    from telperion.simulate.kinds import KINDS, counts, mix
+    from telperion.simulate.save import save
+
+    cadence = Cadence.from_opsim(arguments.opsim, seed=arguments.seed) if arguments.opsim else None
+    if arguments.gallery:
+        from telperion.figures import gallery_figure
+        from telperion.simulate.survey import batches
+
+        wanted = dict.fromkeys(KINDS, GALLERY)
+        (curves,) = batches(wanted, KINDS, cadence, seed=arguments.seed)
+        gallery_figure(curves, list(KINDS), GALLERY).savefig(arguments.output)
+        return
+    wanted = counts(arguments.n, mix(arguments.mix))
+    with progress_bar() as progress:
+        total = save(
+            arguments.output, wanted, cadence=cadence, seed=arguments.seed, jobs=arguments.jobs, form=arguments.format,
+            progress=progress,
+        )  # fmt: skip
+    Console().print(f"{total:,} light curves: {arguments.output}")
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -270,6 +270,49 @@ def light_curve_figure(
     return figure
 
 
+@styled
+def gallery_figure(light_curves: LightCurves, classes: Sequence[str], most: int = 5) -> Figure:
+    """Draw a row of light curves of each class, from thirty days before the detections until thirty days after.
+
+    Parameters
+    ----------
+    light_curves : LightCurves
+        Labelled.
+    classes : sequence of str
+        A row each.
+    most : int
+        Light curves of a class.
+
+    Raises
+    ------
+    ValueError
+        There is no light curve with a detection of a class.
+    """
+    figure, grid = panels(len(classes) * most, columns=most, width=2.9, height=1.75)
+    for row, name in enumerate(classes):
+        members = np.flatnonzero((light_curves.label == name) & ~np.isnan(light_curves.first_detection))[:most]
+        if not members.size:
+            raise ValueError(f"there is no light curve of {name!r} with a detection")
+        for column, axes in enumerate(grid[row * most : (row + 1) * most]):
+            if column >= members.size:
+                axes.remove()
+                continue
+            one = light_curves[members[column]]
+            days = one.time - one.first_detection[0]
+            last = days[one.detected].max()
+            _draw_bands(axes, one, days)
+            for drawn in (*axes.lines, *axes.collections):
+                drawn.set_clip_on(True)
+            near = (days > -30) & (days < last + 30)
+            low, high = (one.flux - one.flux_err)[near].min(), (one.flux + one.flux_err)[near].max()
+            margin = 0.06 * (high - low)
+            axes.set(xlim=(-31, last + 31), ylim=(low - margin, high + margin), title=name if column == 0 else "")
+            axes.axhline(0, color=FAINT, linewidth=0.8)
+            axes.tick_params(labelsize=6)
+    titles(figure, "", "days since first detection", "flux (nJy)")
+    return figure
+
+
 def _draw_bands(axes: Axes, light_curve: LightCurves, days: NDArray[np.float64]) -> None:
     for band, (colour, marker) in enumerate(zip(BAND_COLOURS, BAND_MARKERS, strict=True)):
         for detected in (False, True):

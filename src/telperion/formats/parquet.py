@@ -7,23 +7,23 @@ import pyarrow.parquet as pq
 from telperion.formats.rules import check_ranges, naming
 from telperion.lightcurves import LightCurves
 
-LOOKS_FOR = "a .parquet file that Telperion wrote"
+LOOKS_FOR = "a .parquet file that Telperion wrote, or a folder of such files"
 
 _OBJECTS_A_ROW_GROUP = 16_384
 
 
 def recognises(path: Path) -> bool:
-    """Tell whether `path` is a Parquet file, by its name."""
-    return path.is_file() and path.suffix == ".parquet"
+    """Tell whether `path` is a Parquet file or a folder that holds some, by their names."""
+    return path.suffix == ".parquet" if path.is_file() else any(path.glob("*.parquet"))
 
 
 def read(path: str | Path) -> LightCurves:
-    """Read a file that `write` made, exactly as it was.
+    """Read a file that `write` made, exactly as it was, or a folder of such files in the order of their names.
 
     Parameters
     ----------
     path : str or Path
-        A ``.parquet`` file.
+        A ``.parquet`` file, or a folder.
 
     Returns
     -------
@@ -37,6 +37,9 @@ def read(path: str | Path) -> LightCurves:
     file = Path(path)
     if not file.exists():
         raise FileNotFoundError(f"{file}: no such file")
+    if file.is_dir():
+        with naming(file):
+            return LightCurves.concatenate([read(part) for part in sorted(file.glob("*.parquet"))])
     with naming(file):
         table = pq.read_table(file)
         for name in {"object_id", "label"}.intersection(table.column_names):

@@ -1,1 +1,1 @@
-"""Light curves that nobody observed: made from formulae, for demonstrations and tests."""
+"""Light curves that nobody observed: made from formulae, for training, demonstrations and tests."""

@@ -1,0 +1,112 @@
+"""Luminous red novae and their like against what is known of them."""
+
+import numpy as np
+import pytest
+
+from telperion.bands import BANDS
+from telperion.simulate.passbands import passbands
+from telperion.simulate.source import TEN_PARSEC_NJY
+from telperion.simulate.sources.luminous_red import LuminousRed
+from telperion.taxonomy import Taxonomy
+
+N = 400
+
+
+@pytest.fixture(scope="module")
+def drawn(make_sky):
+    return LuminousRed().draw(make_sky(N), np.random.default_rng(1))
+
+
+def absolute(drawn, band, phase):
+    """Absolute AB magnitudes without dust, shape ``(n, n_phases)``, at rest in the rest frame."""
+    bands, given = passbands(), {name: value[:, None] for name, value in drawn.parameters.items()}
+    phase = np.broadcast_to(phase, (len(drawn.redshift), len(phase)))
+    nodes = zip(bands.wavelength[BANDS.index(band)], bands.weight[BANDS.index(band)], strict=True)
+    light = sum(share * drawn.spectrum(given, phase, np.full((1, 1), length)) for length, share in nodes)
+    with np.errstate(divide="ignore"):
+        return 31.4 - 2.5 * np.log10(TEN_PARSEC_NJY * light)
+
+
+PHASE = np.arange(1.0, 300.0, 1.0)
+
+
+def test_peaks_are_between_novae_and_supernovae(drawn):
+    # Pastorello et al. (2019), Karambelkar et al. (2023), Cai et al. (2021): M_R -11 to -15.5
+    peak = absolute(drawn, "r", PHASE).min(axis=1)
+    assert peak.min() > -16.3
+    assert peak.max() < -10.2
+    assert -13.7 < np.median(peak) < -12.3
+    assert peak.std() > 0.8
+
+
+def test_they_rise_fast_and_stay_long(drawn):
+    magnitude = absolute(drawn, "i", PHASE)
+    peak = magnitude.min(axis=1, keepdims=True)
+    near = magnitude < peak + 2.0
+    lasts = PHASE[-1] - PHASE[near[:, ::-1].argmax(axis=1)] - PHASE[near.argmax(axis=1)]
+    assert 50 < np.median(lasts) < 150
+    assert np.percentile(lasts, 95) > 120
+    first = PHASE[(magnitude < peak + 1.5).argmax(axis=1)]
+    assert np.percentile(first, 95) < 20
+
+
+def test_they_turn_from_blue_or_yellow_to_red(drawn):
+    # g-r about 0 to 0.5 at the flash, above 1 after months (Pastorello et al. 2019)
+    colour = absolute(drawn, "g", PHASE) - absolute(drawn, "r", PHASE)
+    assert np.percentile(colour[:, 4], 5) < 0.35
+    assert np.median(colour[:, 99] - colour[:, 4]) > 0.4
+    assert np.median(colour[:, 99]) > 1.0
+
+
+def test_some_have_a_flash_before_a_plateau(drawn):
+    flash = drawn.parameters["flash"] > 0
+    assert 0.5 < flash.mean() < 0.7
+    magnitude = absolute(drawn, "g", PHASE)
+    drop = magnitude[:, 30] - magnitude[:, :15].min(axis=1)
+    assert np.median(drop[flash]) > np.median(drop[~flash]) + 0.2
+
+
+def test_the_class_is_a_leaf_of_the_tree():
+    tree = Taxonomy.load("elasticc")
+    assert tree.index(LuminousRed().label) in tree.leaves
+    assert not LuminousRed().galactic
+
+
+def test_light_is_finite_and_within_the_brightest(drawn, make_sky):
+    sky = make_sky(N)
+    light, brightest = drawn.light(sky, np.random.default_rng(2)), drawn.brightest()
+    assert np.isfinite(light.difference).all()
+    assert np.isfinite(brightest).all()
+    assert (np.abs(light.difference) <= brightest[sky.owner, sky.band]).all()
+    assert (light.steady == 0).all()
+
+
+def test_the_brightest_holds_at_every_phase(drawn):
+    brightest, every = drawn.brightest(), np.arange(N)
+    for phase in np.geomspace(0.5, 400, 30):
+        for band in range(6):
+            assert (drawn._flux(every, np.full(N, phase), np.full(N, band)) <= brightest[:, band]).all(), phase
+
+
+def test_it_is_dark_before_the_explosion(drawn, make_sky):
+    sky = make_sky(N)
+    difference = drawn.light(sky, np.random.default_rng(2)).difference
+    before = sky.time < drawn.time[sky.owner]
+    assert before.any()
+    assert (difference[before] == 0).all()
+    assert (difference[~before] > 0).any()
+    assert (difference >= 0).all()
+
+
+def test_taking_some_gives_the_same_light(drawn, make_sky):
+    some, sky = np.array([5, 3, 40, 5]), make_sky(N)
+    whole = drawn.light(sky, np.random.default_rng(2)).difference
+    part = drawn.take(some).light(sky.take(some), np.random.default_rng(2)).difference
+    np.testing.assert_array_equal(part, np.concatenate([whole[sky.offsets[k] : sky.offsets[k + 1]] for k in some]))
+    np.testing.assert_array_equal(drawn.take(some).brightest(), drawn.brightest()[some])
+
+
+def test_redshifts_are_in_range(drawn):
+    assert drawn.redshift.min() > 0.0109
+    assert drawn.redshift.max() < 0.501
+    assert drawn.extinction.max() <= 3

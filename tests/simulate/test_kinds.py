@@ -1,0 +1,127 @@
+"""All nineteen classes: every source keeps its promises, together they make a survey."""
+
+import json
+
+import numpy as np
+import pytest
+
+from telperion.cli import main
+from telperion.formats import read
+from telperion.simulate.kinds import KINDS, MIXES, ORACLE, counts, mix
+from telperion.simulate.save import save
+from telperion.simulate.survey import batches
+from telperion.taxonomy import Taxonomy
+
+SOURCES = [source for kinds in KINDS.values() for source in kinds]
+
+
+@pytest.fixture(scope="module")
+def survey():
+    (curves,) = batches(dict.fromkeys(KINDS, 8), KINDS, seed=1)
+    return curves
+
+
+def test_every_leaf_of_the_tree_has_its_sources():
+    tree = Taxonomy.load("elasticc")
+    leaves = {tree.nodes[leaf] for leaf in tree.leaves}
+    assert set(KINDS) == set(ORACLE) == leaves
+    assert len({source.name for source in SOURCES}) == len(SOURCES)
+    for label, kinds in KINDS.items():
+        assert {source.label for source in kinds} == {label}
+        assert sum(kinds.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_what_is_drawn_in_the_galaxy_has_no_redshift(source, make_sky):
+    drawn = source.draw(make_sky(20), np.random.default_rng(0))
+    assert np.isnan(drawn.redshift).all() == source.galactic
+    assert drawn.brightest().shape == (20, 6)
+    assert len(drawn.take(np.array([3, 1])).redshift) == 2
+
+
+def test_a_survey_has_every_class(survey):
+    names, found = np.unique(survey.label, return_counts=True)
+    assert dict(zip(names.tolist(), found.tolist(), strict=True)) == dict.fromkeys(KINDS, 8)
+    galactic = np.isin(survey.label, [source.label for source in SOURCES if source.galactic])
+    np.testing.assert_array_equal(np.isnan(survey.context["hostgal_snsep"])[galactic], True)
+    assert np.isfinite(survey.context["hostgal_snsep"])[~galactic].mean() > 0.8
+    assert ((survey.flux < 0) & survey.detected).any()
+
+
+def test_shares_become_whole_numbers_that_add_up():
+    assert sum(counts(99_999, ORACLE).values()) == 99_999
+    assert counts(19, MIXES["even"]) == dict.fromkeys(ORACLE, 1)
+    assert mix("oracle") == ORACLE
+    for text, said in (
+        ("KN", "expected a number"),
+        ("Nova=1", "no mix and no class"),
+        ("KN=-1", "not negative"),
+        ("KN=0", "all zero"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            mix(text)
+
+
+def test_a_survey_is_saved_and_taken_up_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("telperion.simulate.survey.BATCH", 6)
+    wanted = {"SLSN": 10, "EB": 8}
+    assert save(tmp_path / "whole", wanted, seed=2) == 18
+    assert save(tmp_path / "parts", wanted, seed=2) == 18
+    (tmp_path / "parts" / "part-00001.parquet").unlink()
+    (tmp_path / "parts" / "part-00002.parquet").unlink()
+    save(tmp_path / "parts", wanted, seed=2, jobs=2)
+    for one, other in zip(sorted((tmp_path / "whole").iterdir()), sorted((tmp_path / "parts").iterdir()), strict=True):
+        assert one.name == other.name
+        if one.suffix == ".parquet":
+            np.testing.assert_array_equal(read(one).flux, read(other).flux)
+    card = json.loads((tmp_path / "whole" / "survey.json").read_text())
+    assert card["sources"]["SLSN"] == {"SLSN-magnetar": 1.0}
+    with pytest.raises(ValueError, match="holds another survey"):
+        save(tmp_path / "whole", wanted, seed=3)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("")
+    with pytest.raises(ValueError, match="is not empty"):
+        save(tmp_path / "other", wanted)
+    with pytest.raises(ValueError, match="no source, first 'Nova'"):
+        save(tmp_path / "new", {"Nova": 3})
+
+
+def test_the_command_writes_what_is_read_back(tmp_path, capsys):
+    for form in ("parquet", "snana"):
+        folder = tmp_path / form
+        assert (
+            main(
+                [
+                    "simulate",
+                    "elasticc",
+                    "-n",
+                    "12",
+                    "--mix",
+                    "uLens=1,SLSN=2",
+                    "-o",
+                    str(folder),
+                    "--format",
+                    form,
+                    "--seed",
+                    "4",
+                ]
+            )
+            == 0
+        )
+        assert "12 light curves" in capsys.readouterr().out
+    one, other = read(tmp_path / "parquet"), read(tmp_path / "snana")
+    assert one.object_id.tolist() == other.object_id.tolist()
+    assert one.label.tolist() == other.label.tolist()
+    assert sorted(one.label) == ["SLSN"] * 8 + ["uLens"] * 4
+    np.testing.assert_allclose(other.flux, one.flux, rtol=1e-5)
+
+
+def test_a_gallery_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib", reason="figures are the extra 'plots'")
+    from telperion.figures import gallery_figure
+
+    (curves,) = batches({"EB": 3, "KN": 2}, KINDS, seed=1)
+    figure = gallery_figure(curves, ["KN", "EB"], 3)
+    assert len(figure.axes) == 5
+    with pytest.raises(ValueError, match="no light curve of 'TDE'"):
+        gallery_figure(curves, ["TDE"])
