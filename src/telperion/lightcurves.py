@@ -209,16 +209,16 @@ class LightCurves:
         """As `from_rows`, with each row's position in `objects` in place of its id (no search: the fast way)."""
         names = np.asarray(objects).astype(np.str_)
         code = np.asarray(code, dtype=np.int64)
-        columns = (np.asarray(column) for column in (time, band, flux, flux_err, detected))
-        time, band, flux, flux_err, detected = columns
+        given = zip(_ROW_COLUMNS, (time, band, flux, flux_err, detected), strict=True)
+        columns = {name: np.asarray(column) for name, column in given}
         offsets = np.concatenate([[0], np.cumsum(np.bincount(code, minlength=names.size))])
         step = np.diff(code)
-        if not ((step > 0) | ((step == 0) & (np.diff(time) > 0))).all():
-            order = np.lexsort((band, time, code))
-            time, band, flux, flux_err, detected = (c[order] for c in (time, band, flux, flux_err, detected))
+        if not ((step > 0) | ((step == 0) & (np.diff(columns["time"]) > 0))).all():
+            order = np.lexsort((columns["band"], columns["time"], code))
+            columns = {name: column[order] for name, column in columns.items()}
         label = np.zeros(0, dtype=np.str_) if label is None else np.asarray(label)
         columns_of_objects = {name: np.asarray(values) for name, values in (context or {}).items()}
-        return cls(names, offsets, time, band, flux, flux_err, detected, columns_of_objects, label, dereddened)
+        return cls(names, offsets, **columns, context=columns_of_objects, label=label, dereddened=dereddened)
 
     @classmethod
     def concatenate(cls, parts: Sequence[LightCurves]) -> LightCurves:

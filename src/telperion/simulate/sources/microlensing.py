@@ -24,7 +24,7 @@ EQUINOX = 60754.4
 
 OBLIQUITY = np.radians(23.44)
 
-PROBES = np.arange(FIRST_PEAK - 250, LAST_PEAK + 250, 0.5)
+PROBES: Array = np.arange(FIRST_PEAK - 250, LAST_PEAK + 250, 0.5).astype(np.float64)
 """MJD at which paths that parallax bends strongly are probed for their closest approach."""
 
 STRAIGHT = 0.1
