@@ -84,6 +84,7 @@ def test_stars_stand_where_the_galaxy_is(rng):
     assert near < far - 10
     sky, _ = places(cadence, 5000, "SNIa", rng)
     assert sky.deep.mean() == pytest.approx(0.03, abs=0.01)
+    assert not places(cadence, 5000, "M-dwarf Flare", rng)[0].deep.any()
 
 
 def test_dust_is_thin_at_the_poles_and_thick_in_the_plane(rng):

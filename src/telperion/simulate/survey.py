@@ -36,6 +36,9 @@ SHIFT = 0.25
 DEEP_SHARE = 0.03
 """Share of the objects drawn that are in deep fields."""
 
+NEVER_DEEP = frozenset({"M-dwarf Flare"})
+"""Classes that change within a night, over which the visits to deep fields are taken together."""
+
 PLANE = np.array([
     [-0.0548755604, -0.8734370902, -0.4838350155],
     [0.4941094279, -0.4448296300, 0.7469822445],
@@ -194,7 +197,8 @@ def places(cadence: Cadence, n: int, label: str, rng: np.random.Generator) -> tu
     weight = np.ones(len(cadence))
     if label in DENSITY:
         weight = np.maximum(np.polynomial.polynomial.polyval(np.abs(latitude), DENSITY[label]), 0)
-    for kind, share in ((cadence.deep, DEEP_SHARE), (~cadence.deep, 1 - DEEP_SHARE)):
+    deep = 0.0 if label in NEVER_DEEP else DEEP_SHARE
+    for kind, share in ((cadence.deep, deep), (~cadence.deep, 1 - deep)):
         weight[kind] *= share / max(weight[kind].sum(), 1e-300)
     place = rng.choice(len(cadence), n, p=weight / weight.sum())
     north = np.clip(cadence.decl[place] + rng.uniform(-SHIFT, SHIFT, n), -90, 90)
