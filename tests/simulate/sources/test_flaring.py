@@ -4,7 +4,7 @@ from scipy.stats import ks_2samp
 
 from telperion.simulate.source import FIRST_PEAK, LAST_PEAK, TEN_PARSEC_NJY, Sky
 from telperion.simulate.sources.flaring import DWARFS, FlareStar, flare, near_visits, wait
-from telperion.simulate.sources.pulsating import star_colours
+from telperion.simulate.stars import star_colours
 
 
 def union(sky, rng, window):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from telperion.simulate.source import Sky
-from telperion.simulate.sources.pulsating import Cepheid, DeltaScuti, RrLyrae, star_colours
+from telperion.simulate.sources.pulsating import Cepheid, DeltaScuti, RrLyrae
+from telperion.simulate.stars import star_colours
 
 KINDS = [RrLyrae, Cepheid, DeltaScuti]
 PHASES = np.linspace(0, 1, 200, endpoint=False)

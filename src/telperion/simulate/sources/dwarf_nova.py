@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from telperion.bands import BANDS
 from telperion.simulate.passbands import passbands
 from telperion.simulate.source import FIRST_PEAK, LAST_PEAK, Array, Light, Sky, nanojansky, planck
-from telperion.simulate.sources.pulsating import lognormal, magnitudes, some, template
+from telperion.simulate.stars import lognormal, magnitudes, some, template
 
 SLOTS = 120
 """Outbursts drawn for each star; enough for one every 15 days."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from telperion.bands import BANDS
 from telperion.simulate.passbands import passbands
 from telperion.simulate.source import FIRST_PEAK, Array, Light, Sky, planck
-from telperion.simulate.sources.pulsating import lognormal, magnitudes, some, star_flux, template
+from telperion.simulate.stars import lognormal, magnitudes, some, star_flux, template
 
 DISCS = (1.0, 0.986, 0.83)
 """Radii of the even discs that make up one with linear limb darkening: the edge, and two for the darkened light."""

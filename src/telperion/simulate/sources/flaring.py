@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from telperion.bands import BANDS
 from telperion.simulate.passbands import passbands
 from telperion.simulate.source import FIRST_PEAK, LAST_PEAK, TEN_PARSEC_NJY, Array, Light, Sky, nanojansky, planck
-from telperion.simulate.sources.pulsating import some, star_flux
+from telperion.simulate.stars import some, star_flux
 
 RISE = np.array([1.0, 1.941, -0.175, -2.246, -1.125])
 """Coefficients of the rise in powers of the time from the peak, in full widths at half maximum (Davenport et al.)."""

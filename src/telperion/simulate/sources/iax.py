@@ -13,7 +13,7 @@ import numpy as np
 
 from telperion.simulate.photosphere import at
 from telperion.simulate.source import Array, Explosions, Parameters, Sky, explode, host_dust, redshifts, star_formation
-from telperion.simulate.sources.normal_ia import KNOTS, REDDENING, SCATTER, ZERO_MAGNITUDE, Template, rising
+from telperion.simulate.templates import KNOTS, REDDENING, SCATTER, ZERO_MAGNITUDE, Template, rising
 
 BRIGHT, DIM = -18.4, -14.1
 """Absolute V magnitudes between which as many are dim as bright, before dust."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.simulate.source import FIRST_PEAK, LAST_PEAK, Array, Light, Sky, nanojansky
-from telperion.simulate.sources.pulsating import lognormal, magnitudes, some, star_colours, star_flux
+from telperion.simulate.stars import lognormal, magnitudes, some, star_colours, star_flux
 
 YEAR = 365.25
 

@@ -3,30 +3,20 @@
 The knots are round numbers chosen by hand, and corrected by hand until the light through broad bands did what is known
 of a normal supernova: B as in Goldhaber et al. (2001), the second maximum as in Nobili et al. (2005) and Folatelli et
 al. (2010), B-V late along Lira's line (Phillips et al. 1999), the ultraviolet as in Brown et al. (2010), all bands to
-0.1 or 0.2 mag as in Hsiao et al. (2007). Luminosity, stretch and colour go together as in Tripp (1998) and Guy et al.
-(2007), with the populations of Scolnic & Kessler (2016). `Template` and `rising` serve the dimmer kinds too.
+0.1 or 0.2 mag as in Hsiao et al. (2007); they were chosen with an eye on that template, so agreement with it is no
+test. Luminosity, stretch and colour go together as in Tripp (1998) and Guy et al. (2007), with the populations of
+Scolnic & Kessler (2016).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from telperion.bands import NJY
 from telperion.simulate.photosphere import at
-from telperion.simulate.source import TEN_PARSEC_NJY, Array, Explosions, Parameters, Sky, explode, redshifts
-
-ZERO_MAGNITUDE = 10 ** (0.4 * NJY) / TEN_PARSEC_NJY
-"""Luminosity of absolute AB magnitude zero, erg/s/Hz."""
-
-KNOTS = np.array([0.12, 0.17, 0.22, 0.27, 0.32, 0.36, 0.44, 0.55, 0.64, 0.78, 0.89, 1.02, 1.12])
-"""Wavelengths of the knots, micrometre."""
-
-REDDENING = np.array([10.0, 9.0, 7.2, 5.7, 4.7, 4.1, 3.1, 2.1, 1.55, 1.05, 0.75, 0.5, 0.4])
-"""Mag by which one unit of colour, a mag of B-V, dims the light at `KNOTS` (Guy et al. 2007)."""
+from telperion.simulate.source import Array, Explosions, Parameters, Sky, explode, redshifts
+from telperion.simulate.templates import KNOTS, REDDENING, SCATTER, ZERO_MAGNITUDE, Template, rising
 
 ALPHA = 0.14
 """Mag by which one unit of x1 brightens."""
@@ -35,8 +25,7 @@ B_PEAK = -19.45
 """AB magnitude of a supernova with x1 and colour zero around 0.44 micrometre at its peak: -19.36 in B (Vega)."""
 
 COHERENT = 0.10
-SCATTER = np.array([0.6, 0.5, 0.4, 0.22, 0.12, 0.06, 0.03, 0.03, 0.03, 0.04, 0.05, 0.06, 0.06])
-"""Mag of scatter at all wavelengths at once, and at each of `KNOTS` apart (after Guy et al. 2010)."""
+"""Mag of scatter at all wavelengths at once (after Guy et al. 2010)."""
 
 PHASES = (-18, -10, -5, 0, 5, 10, 15, 20, 25, 30, 35, 40, 50, 70, 100, 300)
 """Days from the maximum in B."""
@@ -137,76 +126,6 @@ def normal(
     )
 
 
-class Template:
-    """Magnitudes over phase and wavelength: a smooth surface through knots, and lines as Gaussians on it.
-
-    Parameters
-    ----------
-    phases, wavelengths : array
-        Knots, rising: rest-frame days, and micrometres. Beyond them the surface is held, but after the last phase it
-        goes on as it went.
-    magnitudes : array, shape ``(n_phases, n_wavelengths)``
-    lines : sequence of (centre, width, depths)
-        Micrometres, and the mag of depth at some phases; linear in between and held beyond.
-
-    Examples
-    --------
-    >>> line = (0.6, 0.01, {0: 0.0, 10: 1.0})
-    >>> template = Template([0, 5, 10], [0.4, 0.5, 0.8], np.zeros((3, 3)), [line])
-    >>> template(np.array([10.0, 5.0, 5.0]), np.array([0.6, 0.6, 0.7])).round(2)
-    array([1. , 0.5, 0. ])
-    """
-
-    STEP = 0.0025
-    """Micrometres between the stored wavelengths; the stored phases are a day apart."""
-
-    def __init__(
-        self, phases: ArrayLike, wavelengths: ArrayLike, magnitudes: ArrayLike,
-        lines: Sequence[tuple[float, float, Mapping[int, float]]],
-    ) -> None:  # fmt: skip
-        phases, wavelengths = np.asarray(phases, dtype=float), np.asarray(wavelengths, dtype=float)
-        day = np.arange(phases[0], phases[-1] + 1)
-        length = wavelengths[0] + self.STEP * np.arange(round((wavelengths[-1] - wavelengths[0]) / self.STEP) + 1)
-        over_phase = _smooth(phases, np.asarray(magnitudes, dtype=float), day)
-        self._first = float(day[0]), float(length[0])
-        self._smooth = _smooth(wavelengths, over_phase.T, length).T
-        self._lines = np.zeros_like(self._smooth)
-        for centre, width, depths in lines:
-            depth = np.interp(day, list(depths), list(depths.values()))
-            self._lines += depth[:, None] * np.exp(-(((length - centre) / width) ** 2) / 2)
-
-    def __call__(
-        self, phase: Array, wavelength: Array, strength: Array | float = 1.0, shift: Array | float = 0.0
-    ) -> Array:  # fmt: skip
-        """Give magnitudes; the lines are this many times as deep, and bluer by this share of their wavelength."""
-        smooth = self._at(self._smooth, phase, wavelength)
-        return smooth + strength * self._at(self._lines, phase, wavelength * (1 + shift))
-
-    def _at(self, grid: Array, phase: Array, wavelength: Array) -> Array:
-        row = np.maximum(phase - self._first[0], 0)
-        column = np.clip((wavelength - self._first[1]) / self.STEP, 0, grid.shape[1] - 1)
-        i = np.minimum(row.astype(np.int64), grid.shape[0] - 2)
-        j = np.minimum(column.astype(np.int64), grid.shape[1] - 2)
-        down, across = row - i, column - j
-        place, flat = i * grid.shape[1] + j, grid.ravel()
-        upper = flat[place] * (1 - across) + flat[place + 1] * across
-        place += grid.shape[1]
-        lower = flat[place] * (1 - across) + flat[place + 1] * across
-        return np.asarray(upper * (1 - down) + lower * down)
-
-
-def rising(phase: Array, age: Array | float, scale: Array | float) -> Array:
-    """Give the share of light that is out: as the square of the time since the explosion early, one late.
-
-    Parameters
-    ----------
-    phase : array, days from the maximum
-    age, scale : array or float, days
-        From the explosion to the maximum, and until most light is out.
-    """
-    return -np.expm1(-((np.maximum(phase + age, 0) / scale) ** 2))
-
-
 def two_sided(
     rng: np.random.Generator, n: int, mode: float, left: float, right: float, low: float, high: float
 ) -> Array:  # fmt: skip
@@ -222,17 +141,6 @@ def two_sided(
     density = np.exp(-(((grid - mode) / np.where(grid < mode, left, right)) ** 2) / 2)
     total = np.cumsum(density)
     return np.interp(rng.uniform(total[0], total[-1], n), total, grid)
-
-
-def _smooth(knots: Array, values: Array, wanted: Array) -> Array:
-    """Interpolate along the first axis by cubic Hermite pieces."""
-    slopes = np.gradient(values, knots, axis=0)
-    k = np.clip(np.searchsorted(knots, wanted, side="right") - 1, 0, len(knots) - 2)
-    width = (knots[k + 1] - knots[k])[:, None]
-    share = ((wanted - knots[k]) / (knots[k + 1] - knots[k]))[:, None]
-    low, high = values[k], values[k + 1]
-    bend = share * (1 - share) * width * ((1 - share) * slopes[k] - share * slopes[k + 1])
-    return np.asarray(low + (high - low) * share**2 * (3 - 2 * share) + bend)
 
 
 TEMPLATE = Template(PHASES, KNOTS, _MAGNITUDES, _LINES)

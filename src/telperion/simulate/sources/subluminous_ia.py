@@ -13,7 +13,7 @@ import numpy as np
 
 from telperion.simulate.photosphere import at
 from telperion.simulate.source import Array, Explosions, Parameters, Sky, explode, redshifts
-from telperion.simulate.sources.normal_ia import KNOTS, REDDENING, SCATTER, ZERO_MAGNITUDE, Template, rising
+from telperion.simulate.templates import KNOTS, REDDENING, SCATTER, ZERO_MAGNITUDE, Template, rising
 
 STRETCH, STRETCH_WIDTH = 0.975, 0.096
 COLOUR, COLOUR_WIDTH = 0.557, 0.175
