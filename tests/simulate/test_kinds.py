@@ -39,6 +39,22 @@ def test_what_is_drawn_in_the_galaxy_has_no_redshift(source, make_sky):
     assert len(drawn.take(np.array([3, 1])).redshift) == 2
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_light_is_finite_bounded_and_each_objects_own(source, make_sky):
+    sky, chosen = make_sky(60, seed=3), np.array([31, 4, 17])
+    drawn = source.draw(sky, np.random.default_rng(4))
+    light = drawn.light(sky, np.random.default_rng(0))
+    assert np.isfinite(light.difference).all()
+    assert (light.steady >= 0).all()
+    assert (np.abs(light.difference) <= drawn.brightest()[sky.owner, sky.band] * (1 + 1e-9)).all()
+    alone = drawn.take(chosen).light(sky.take(chosen), np.random.default_rng(0))
+    for part, whole in zip(alone, light, strict=True):
+        expected = np.concatenate([whole[sky.offsets[k] : sky.offsets[k + 1]] for k in chosen])
+        np.testing.assert_allclose(part, expected, rtol=1e-9, atol=1e-9)
+    again = source.draw(sky, np.random.default_rng(4)).light(sky, np.random.default_rng(0))
+    np.testing.assert_array_equal(again.difference, light.difference)
+
+
 def test_a_survey_has_every_class(survey):
     names, found = np.unique(survey.label, return_counts=True)
     assert dict(zip(names.tolist(), found.tolist(), strict=True)) == dict.fromkeys(KINDS, 8)

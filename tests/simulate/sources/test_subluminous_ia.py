@@ -107,22 +107,3 @@ def test_brightest_bounds_every_phase(make_sky):
         flux = drawn._flux(owner, np.tile(days, 200), np.full(len(owner), band)).reshape(200, -1).max(axis=1)
         assert (flux <= bound[:, band]).all()
         assert (flux > 0.6 * bound[:, band]).all()
-
-
-def test_take_commutes_with_light(make_sky):
-    sky, chosen = make_sky(40), np.array([31, 4, 4, 17])
-    drawn = SubluminousIa().draw(sky, np.random.default_rng(4))
-    some = sky.take(chosen)
-    whole = drawn.light(sky, np.random.default_rng(0)).difference
-    expected = np.concatenate([whole[sky.offsets[k] : sky.offsets[k + 1]] for k in chosen])
-    np.testing.assert_array_equal(drawn.take(chosen).light(some, np.random.default_rng(0)).difference, expected)
-
-
-def test_the_same_seed_draws_the_same_objects(make_sky):
-    sky = make_sky(20)
-    first, second = (
-        SubluminousIa().draw(sky, np.random.default_rng(5)).light(sky, np.random.default_rng(0)) for _ in "ab"
-    )
-    np.testing.assert_array_equal(first.difference, second.difference)
-    assert SubluminousIa().label == "SNI91bg"
-    assert not SubluminousIa().galactic

@@ -50,7 +50,7 @@ class Superluminous:
         return explode(
             sky, rng, spectrum, parameters,
             redshift=redshifts(rng, n, star_formation, 0.02, 2.95), phases=(0.0, 500.0),
-            probes=(15.0, 25.0, 35.0, 50.0, 70.0, 100.0), extinction=host_dust(rng, n, 0.2),
+            probes=(4.0, 9.0, 15.0, 25.0, 35.0, 50.0, 70.0, 100.0), extinction=host_dust(rng, n, 0.2),
         )  # fmt: skip
 
 
