@@ -59,6 +59,9 @@ def test_files_that_are_none_are_refused(tmp_path):
     np.savez(tmp_path / "other.npz", ra=np.zeros(2))
     with pytest.raises(ValueError, match="lacks 'band'"):
         Cadence.load(tmp_path / "other.npz")
+    (tmp_path / "broken.npz").write_bytes(b"PK hello")
+    with pytest.raises(ValueError, match="is no cadence"):
+        Cadence.load(tmp_path / "broken.npz")
     (tmp_path / "text").write_text("hello")
     with pytest.raises(ValueError, match="neither an SQLite database nor a Parquet file"):
         Cadence.from_opsim(tmp_path / "text")

@@ -6,7 +6,16 @@ import pytest
 from telperion.simulate.cadence import shipped_cadence
 from telperion.simulate.source import Explosions
 from telperion.simulate.sources.superluminous import Superluminous
-from telperion.simulate.survey import BATCH, attempt, batches, extinction_at, places, simulate_batch, split
+from telperion.simulate.survey import (
+    BATCH,
+    attempt,
+    batches,
+    extinction_at,
+    galactic_latitude,
+    places,
+    simulate_batch,
+    split,
+)
 
 KINDS = {"SLSN": {Superluminous(): 1.0}}
 
@@ -75,8 +84,6 @@ def test_what_never_triggers_is_given_up(monkeypatch):
 
 def test_stars_stand_where_the_galaxy_is(rng):
     cadence = shipped_cadence()
-    from telperion.simulate.survey import galactic_latitude
-
     near, far = (
         np.median(np.abs(galactic_latitude(sky.ra, sky.decl)))
         for sky, _ in (places(cadence, 2000, label, rng) for label in ("Cepheid", "SNIa"))

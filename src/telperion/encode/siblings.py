@@ -10,6 +10,7 @@ are nearly the template's: in that challenge siblings differ by up to a third in
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -79,10 +80,14 @@ class Templates:
         """
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             raise ValueError(f"{path} is missing or larger than {MAX_BYTES} bytes")
-        with np.load(path, allow_pickle=False) as stored:
-            if set(stored.files) != {field.name for field in fields(cls)}:
-                raise ValueError(f"{path} holds no templates")
-            found = cls(**{name: stored[name] for name in stored.files})
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+        except (OSError, EOFError, MemoryError, zipfile.BadZipFile, ValueError) as error:
+            raise ValueError(f"{path} holds no templates: {error}") from error
+        if set(arrays) != {field.name for field in fields(cls)}:
+            raise ValueError(f"{path} holds no templates")
+        found = cls(**arrays)
         if found.mean.shape != (len(GRID) * N_BANDS, len(found.label)):
             raise ValueError(f"{path} has templates of shape {found.mean.shape}, on another grid than this version's")
         return found

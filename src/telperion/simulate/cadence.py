@@ -7,6 +7,7 @@ places in the deep fields, where the visits of a night in one band are taken tog
 from __future__ import annotations
 
 import sqlite3
+import zipfile
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -117,10 +118,13 @@ class Cadence:
         path = Path(path)
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             raise ValueError(f"{path} is missing or larger than {MAX_BYTES} bytes")
-        with np.load(path, allow_pickle=False) as stored:
-            if missing := {"ra", "decl", "deep", "count", "first", "step", "band", "depth"} - set(stored.files):
-                raise ValueError(f"{path} is no cadence: it lacks {sorted(missing)[0]!r}")
-            kept = {name: stored[name] for name in stored.files}
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                kept = {name: stored[name] for name in stored.files}
+        except (OSError, EOFError, MemoryError, zipfile.BadZipFile, ValueError) as error:
+            raise ValueError(f"{path} is no cadence: {error}") from error
+        if missing := {"ra", "decl", "deep", "count", "first", "step", "band", "depth"} - set(kept):
+            raise ValueError(f"{path} is no cadence: it lacks {sorted(missing)[0]!r}")
         offsets = np.concatenate([[0], np.cumsum(kept["count"], dtype=np.int64)])
         steps = np.zeros(offsets[-1], dtype=np.int64)
         later = np.ones(offsets[-1], dtype=bool)

@@ -1,7 +1,7 @@
 """What the six bands let through, and AB fluxes through them, by a few wavelengths a band.
 
 The throughput of a band is written as two logistic edges and a slope between them: numbers that stand for the curves of
-the Rubin project (v1.9) to 2 mmag for black bodies from 5,000 to 30,000 K. Those curves can be read instead.
+the Rubin project (v1.9) to 8 mmag for black bodies from 5,000 to 30,000 K. Those curves can be read instead.
 """
 
 from __future__ import annotations
