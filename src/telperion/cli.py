@@ -66,8 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("-o", "--output", type=Path, required=True, help="folder, or with --gallery the picture")
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("-j", "--jobs", type=int, default=1, help="processes")
-    simulate.add_argument("--mix", default="oracle", help="oracle, even, or classes: 'KN=1,TDE=2'")
+    simulate.add_argument("--mix", default="oracle", help="oracle, even, rates, or classes: 'KN=1,TDE=2'")
     simulate.add_argument("--format", choices=["parquet", "snana"], default="parquet")
+    simulate.add_argument("--held-out", action="store_true", help="fainter, redder, slower populations to test on")
     simulate.add_argument("--opsim", type=Path, help="a list of pointings in place of the one that ships")
     simulate.add_argument("--gallery", action="store_true", help="draw a page of light curves of each class instead")
     simulate.set_defaults(command=_simulate)
@@ -132,22 +133,25 @@ def _tree(arguments: argparse.Namespace) -> None:
 def _simulate(arguments: argparse.Namespace) -> None:
     from telperion.simulate.cadence import Cadence
     from telperion.simulate.kinds import KINDS, counts, mix
+    from telperion.simulate.rates import expected
     from telperion.simulate.save import save
+    from telperion.simulate.shifted import shifted
 
     cadence = Cadence.from_opsim(arguments.opsim, seed=arguments.seed) if arguments.opsim else None
+    kinds = shifted(KINDS) if arguments.held_out else KINDS
     if arguments.gallery:
         from telperion.figures import gallery_figure
         from telperion.simulate.survey import batches
 
-        wanted = dict.fromkeys(KINDS, GALLERY)
-        (curves,) = batches(wanted, KINDS, cadence, seed=arguments.seed)
-        gallery_figure(curves, list(KINDS), GALLERY).savefig(arguments.output)
+        (curves,) = batches(dict.fromkeys(kinds, GALLERY), kinds, cadence, seed=arguments.seed)
+        gallery_figure(curves, list(kinds), GALLERY).savefig(arguments.output)
         return
-    wanted = counts(arguments.n, mix(arguments.mix))
+    shares = expected(kinds, cadence) if arguments.mix == "rates" else mix(arguments.mix)
+    wanted = counts(arguments.n, shares)
     with progress_bar() as progress:
         total = save(
-            arguments.output, wanted, cadence=cadence, seed=arguments.seed, jobs=arguments.jobs, form=arguments.format,
-            progress=progress,
+            arguments.output, wanted, kinds=kinds, cadence=cadence, seed=arguments.seed, jobs=arguments.jobs,
+            form=arguments.format, progress=progress,
         )  # fmt: skip
     Console().print(f"{total:,} light curves: {arguments.output}")
 

@@ -78,7 +78,7 @@ def mix(text: str) -> dict[str, float]:
     for part in text.split(","):
         label, _, share = part.partition("=")
         if label.strip() not in KINDS:
-            known = ", ".join([*MIXES, *(f"{label}=SHARE" for label in KINDS)])
+            known = ", ".join([*MIXES, "rates", *(f"{label}=SHARE" for label in KINDS)])
             raise ValueError(f"{label.strip()!r} is no mix and no class; known: {known}")
         try:
             found[label.strip()] = float(share)

@@ -115,13 +115,14 @@ def observe(sky: Sky, light: Light, rng: np.random.Generator, host: Array | None
     error = np.sqrt(gamma * limit**2 + (0.04 - gamma) * photons * limit + (ZEROPOINT * np.log(10) / 2.5 * flux) ** 2)
     measured = flux + error * rng.normal(size=flux.size)
     unsaturated = flux + steady < _BRIGHT[band]
-    detected = detections(flux / error, measured / error, rng) & unsaturated
+    detectable = detections(flux / error, measured / error, rng) & unsaturated
+    detected = detectable & (sky.time >= beginnings(sky, detectable, rng)[owner])
     second = triggers(sky, detected)
     enough = np.bincount(owner[unsaturated & (band > 0)], minlength=len(sky)) >= FEWEST_ROWS
     chosen = np.flatnonzero((second >= 0) & enough)
     season = seasons(sky)
     wanted = np.zeros(season.max(initial=-1) + 1, dtype=bool)
-    wanted[season[detected]] = True
+    wanted[season[detectable]] = True
     kept = np.zeros(len(sky), dtype=bool)
     kept[chosen] = True
     rows = unsaturated & wanted[season] & kept[owner]
@@ -142,6 +143,21 @@ def detections(true: Array, measured: Array, rng: np.random.Generator) -> NDArra
     return np.asarray((np.abs(measured) > LEAST) & (rng.uniform(size=len(true)) < chance))
 
 
+def beginnings(sky: Sky, detectable: NDArray[np.bool_], rng: np.random.Generator) -> Array:
+    """Draw when alerts of each object begin, MJD, shape ``(n,)``: at any visit after which it can still trigger.
+
+    Images are searched from when there is a template, which comes early here and late there. Were it there from the
+    first night on, what always varies would be found in the first nights, and the date of its first detection would
+    tell it from what flares up once.
+    """
+    last = _last(len(sky), sky.owner, detectable)
+    until = np.where(last >= 0, sky.time[last], -np.inf)
+    latest = _last(len(sky), sky.owner, detectable & (sky.time <= until[sky.owner] - APART))
+    start = sky.offsets[:-1]
+    chosen = start + (rng.uniform(size=len(sky)) * (latest - start + 1)).astype(np.int64)
+    return np.where(latest >= 0, sky.time[np.minimum(chosen, len(sky.time) - 1)], np.inf)
+
+
 def triggers(sky: Sky, detected: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Find the first detection that comes `APART` or more after another one; -1 where none does, shape ``(n,)``."""
     n, owner = len(sky), sky.owner
@@ -155,6 +171,14 @@ def seasons(sky: Sky) -> NDArray[np.int64]:
     new = np.diff(sky.time, prepend=-np.inf) > SEASON_GAP
     new[sky.offsets[:-1][np.diff(sky.offsets) > 0]] = True
     return np.cumsum(new) - 1
+
+
+def _last(n: int, owner: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Give the last marked row of each object, -1 where none is."""
+    rows = np.flatnonzero(mask)
+    result = np.full(n, -1)
+    result[owner[rows]] = rows
+    return result
 
 
 def _first(n: int, owner: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -36,8 +36,9 @@ SHIFT = 0.25
 DEEP_SHARE = 0.03
 """Share of the objects drawn that are in deep fields."""
 
-NEVER_DEEP = frozenset({"M-dwarf Flare"})
-"""Classes that change within a night, over which the visits to deep fields are taken together."""
+BY_VISIT = frozenset({"M-dwarf Flare"})
+"""Classes that come and go within a night: they are drawn by when a place is visited (others get a sky without visits),
+and not in deep fields, where the visits of a night are taken together."""
 
 PLANE = np.array([
     [-0.0548755604, -0.8734370902, -0.4838350155],
@@ -53,9 +54,6 @@ RED_DWARFS = (
     3.10724e-16,
 )  # fmt: skip
 """How many there are by Galactic latitude: polynomials of its absolute value in degrees, from the power zero up."""
-
-NEEDS_VISITS = frozenset({"Mdwarf-formula"})
-"""Sources that draw objects by when a place is visited; others are given a sky without visits."""
 
 DENSITY = {
     "RR Lyrae": OLD_STARS, "EB": OLD_STARS, "uLens": OLD_STARS, "Cepheid": YOUNG_STARS, "Delta Scuti": YOUNG_STARS,
@@ -168,7 +166,7 @@ def _triggered(source: Source, wanted: int, cadence: Cadence, rng: np.random.Gen
 def attempt(source: Source, cadence: Cadence, n: int, rng: np.random.Generator, *, first: int = 0) -> LightCurves:
     """Draw objects of one kind all over the sky, and give those that trigger, called by source and number."""
     sky, place = places(cadence, n, source.label, rng)
-    if source.name in NEEDS_VISITS:
+    if source.label in BY_VISIT:
         sky = visited(sky, place, cadence)
     drawn = source.draw(sky, rng)
     bright = np.flatnonzero(could_trigger(drawn.brightest(), sky.mwebv, cadence.deepest[place]))
@@ -197,7 +195,7 @@ def places(cadence: Cadence, n: int, label: str, rng: np.random.Generator) -> tu
     weight = np.ones(len(cadence))
     if label in DENSITY:
         weight = np.maximum(np.polynomial.polynomial.polyval(np.abs(latitude), DENSITY[label]), 0)
-    deep = 0.0 if label in NEVER_DEEP else DEEP_SHARE
+    deep = 0.0 if label in BY_VISIT else DEEP_SHARE
     for kind, share in ((cadence.deep, deep), (~cadence.deep, 1 - deep)):
         weight[kind] *= share / max(weight[kind].sum(), 1e-300)
     place = rng.choice(len(cadence), n, p=weight / weight.sum())
