@@ -15,7 +15,7 @@ from telperion.simulate.photosphere import at
 from telperion.simulate.source import Array, Explosions, Parameters, Sky, explode, host_dust, redshifts, star_formation
 from telperion.simulate.templates import KNOTS, REDDENING, SCATTER, ZERO_MAGNITUDE, Template, rising
 
-BRIGHT, DIM = -18.4, -14.1
+BRIGHT, DIM = -18.9, -14.2
 """Absolute V magnitudes between which as many are dim as bright, before dust."""
 
 RISE = 15.5
@@ -79,7 +79,7 @@ class Iax:
         return explode(
             sky, rng, spectrum, parameters,
             redshift=redshifts(rng, n, star_formation, 0.02, 1.2), phases=(-18.0, 300.0),
-            probes=(-8.0, -5.0, -2.0, 1.0, 5.0, 10.0), extinction=host_dust(rng, n, 1.7),
+            probes=(-8.0, -5.0, -2.0, 1.0, 5.0, 10.0), extinction=host_dust(rng, n, 0.8),
         )  # fmt: skip
 
 

@@ -48,13 +48,13 @@ class TidalDisruption:
     def draw(self, sky: Sky, rng: np.random.Generator) -> Explosions:
         """Draw one event at each place of a sky; phase zero is the first light."""
         n = len(sky)
-        hot = np.clip(rng.lognormal(np.log(22_000), 0.33, n), 11_000, 45_000)
+        hot = np.clip(rng.lognormal(np.log(23_000), 0.33, n), 11_000, 45_000)
         peak = nanojansky(peak_magnitudes(rng, n)) / TEN_PARSEC_NJY / planck(np.array(0.477), hot)
         hole = np.maximum(10 ** np.clip(rng.normal(6.35, 0.45, n), 5.5, 7.8), peak / (0.75 * EDDINGTON))
-        scale = np.clip(41 * np.sqrt(hole / 1e6) * rng.lognormal(np.log(0.5), 0.45, n), 12, 90)
+        scale = np.clip(41 * np.sqrt(hole / 1e6) * rng.lognormal(np.log(0.42), 0.45, n), 12, 90)
         whole = rng.uniform(size=n) < 0.7
         steepness = np.where(whole, rng.normal(5 / 3, 0.12, n), rng.uniform(1.9, 2.4, n))
-        viscous = 10 ** rng.uniform(-0.5, 1.0, n)
+        viscous = 10 ** rng.uniform(-0.5, 0.8, n)
         luminosity = fallback(peak, hole, scale, rng.uniform(0.35, 0.9, n) * scale, steepness, viscous)
         parameters = {
             "row": np.arange(n, dtype=float),
@@ -70,7 +70,7 @@ class TidalDisruption:
         return explode(
             sky, rng, spectrum, parameters, redshift=redshifts(rng, n, lambda z: 10 ** (-5 * z / 6), 0.01, 2.9),
             phases=(0.0, 500.0), probes=(8.0, 14.0, 20.0, 27.0, 36.0, 48.0, 65.0, 90.0, 130.0, 200.0),
-            extinction=host_dust(rng, n, 0.3),
+            extinction=host_dust(rng, n, 0.2),
         )  # fmt: skip
 
 
