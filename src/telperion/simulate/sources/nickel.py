@@ -2,9 +2,9 @@
 
 Nickel and cobalt heat the ejecta (Nadyozhin 1994). Gamma rays leak out (Clocchiatti & Wheeler 1997); the rest diffuses
 (Arnett 1982) to a photosphere that cools to a floor and then recedes (Nicholl, Guillochon & Berger 2017). Lines of
-metals swallow the blue, more after the peak. Priors are wider than what Prentice et al. (2019; stripped envelopes),
-De et al. (2020; calcium-rich) and Kasen, Woosley & Heger (2011; pair instability) found, and luminosities scatter
-beyond what nickel explains.
+metals swallow the blue, more after the peak. Priors are wider than what Taddia et al. (2018), Prentice et al. (2019)
+and Barbarino et al. (2021; all stripped envelopes), De et al. (2020; calcium-rich) and Kasen, Woosley & Heger (2011;
+pair instability) found, and luminosities scatter beyond what nickel explains.
 """
 
 from __future__ import annotations

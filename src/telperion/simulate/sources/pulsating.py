@@ -27,7 +27,7 @@ CENTRE, POLE = (-0.0548755604, -0.8734370902, -0.4838350155), (-0.8676661490, -0
 SUN = 8.2
 """kpc from the Galaxy's centre."""
 
-INNER, OUTER, BREAK, FLATTENED = -2.5, -4.3, 25.0, 0.7
+INNER, OUTER, BREAK, FLATTENED = -2.4, -4.4, 25.0, 0.65
 """Halo of RR Lyrae: powers of the density, where they change, kpc, and axis ratio."""
 
 NEAREST, FARTHEST = 8.0, 250.0
@@ -156,8 +156,9 @@ def _still(n: int) -> Array:
 class RrLyrae:
     """RR Lyrae: three of four sawtooth stars in the fundamental mode (ab), the rest rounder in the first overtone (c).
 
-    They are in the halo, see `distances`, with an absolute magnitude of 0.6 (Catelan & Smith 2015). Fourier numbers in V after Jurcsik & Kovacs (1996) and Simon & Teays (1982), amplitudes from Bailey's diagram,
-    double modes and the Blazhko effect as often as in the OGLE catalogue (Soszynski et al. 2014), nearly.
+    Fourier numbers in V after Jurcsik & Kovacs (1996) and Simon & Teays (1982), amplitudes from Bailey's diagram,
+    double modes and the Blazhko effect as often as in the OGLE catalogue (Soszynski et al. 2014), nearly. They are in
+    the halo, see `distances`, at an absolute magnitude of 0.6.
     """
 
     name: str = "RRLyrae-formula"
@@ -191,8 +192,8 @@ class RrLyrae:
 def distances(rng: np.random.Generator, sky: Sky) -> Array:
     """Draw distances of stars in the halo in the directions of a sky, kpc, shape ``(n,)``.
 
-    Their density falls as the power `INNER` of the distance from the Galaxy's centre up to `BREAK` and as `OUTER`
-    beyond, on spheroids flattened by `FLATTENED` (after Watkins et al. 2009 and Sesar et al. 2010).
+    Their density falls as a power of the distance from the Galaxy's centre, `INNER` up to `BREAK` (Watkins et al. 2009)
+    and `OUTER` beyond (Hernitschek et al. 2018), on spheroids flattened by `FLATTENED` (Sesar et al. 2013).
     """
     east, north = np.radians(sky.ra), np.radians(sky.decl)
     towards = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
