@@ -93,8 +93,8 @@ def test_amplitudes_and_time_scales_are_those_of_macleod(drawn):
     rest, structure = drawn.damping / (1 + drawn.redshift), drawn.spread * np.sqrt(2)
     assert 120 < np.median(rest) < 250
     assert np.percentile(rest, 95) > 250
-    assert 0.2 < np.median(structure[:, 1]) < 0.35
-    assert 0.14 < np.median(structure[:, 3]) < 0.28
+    assert 0.2 < np.median(structure[:, 1]) < 0.45
+    assert 0.14 < np.median(structure[:, 3]) < 0.35
     assert np.median(structure[:, 1] / structure[:, 4]) == pytest.approx((867 / 478) ** 0.479, rel=0.02)
     absolute = magnitudes(drawn.flux[:, 3])
     assert np.corrcoef(absolute, structure[:, 3])[0, 1] > 0.2
@@ -110,7 +110,7 @@ def test_quasars_are_flux_limited_and_most_common_at_some_two():
     assert redshift.min() >= 0.05
     assert redshift.max() <= 2.95
     assert 1.2 < np.median(redshift) < 2.0
-    assert (redshift < 0.5).mean() > 0.03
+    assert (redshift < 0.5).mean() > 0.02
     assert absolute.min() > -30
     assert absolute.max() < -18.4
     assert -25 < np.median(absolute) < -22

@@ -95,13 +95,14 @@ def test_the_suns_motion_comes_back_after_a_year_but_for_the_line(make_sky):
 
 def test_population_is_that_of_the_recipe(drawn):
     _, events = drawn
-    assert np.median(events.crossing) == pytest.approx(20, rel=0.1)
-    assert ((events.crossing >= 3) & (events.crossing <= 200)).all()
+    # some 20 days towards the bulge, three times longer in the plane (Mroz et al. 2020)
+    assert 25 < np.median(events.crossing) < 45
+    assert ((events.crossing >= 3) & (events.crossing <= 300)).all()
     assert events.impact.mean() == pytest.approx(0.5, abs=0.03)
     assert ((events.time > FIRST_PEAK) & (events.time < LAST_PEAK)).all()
     assert 0.07 < ((events.companion[:, 0] > 0) | (events.spike[:, 0] > 0)).mean() < 0.13
     baseline = 31.4 - 2.5 * np.log10((events.source + events.blend)[:, 2])
-    assert ((baseline > 16.5) & (baseline < 25.5)).all()
+    assert ((baseline > 16.0) & (baseline < 25.5)).all()
     share = (events.source / (events.source + events.blend))[:, [1, 3]]
     blended = share[:, 0] < 0.99
     assert 0.5 < blended.mean() < 0.9

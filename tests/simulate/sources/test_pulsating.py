@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from telperion.simulate.source import Sky
-from telperion.simulate.sources.pulsating import Cepheid, DeltaScuti, RrLyrae
+from telperion.simulate.sources.pulsating import Cepheid, DeltaScuti, RrLyrae, distances
 from telperion.simulate.stars import star_colours
 
 KINDS = [RrLyrae, Cepheid, DeltaScuti]
@@ -147,12 +147,29 @@ def test_star_colours_follow_the_main_sequence():
     np.testing.assert_allclose(sun[[0, 1]] - sun[[1, 2]], [1.43, 0.44], atol=0.02)
 
 
-def test_more_stars_are_faint_than_bright(drawn):
+def test_rr_lyrae_thin_out_as_the_halo_does():
+    """Towards the pole and beyond the break numbers a unit of log distance fall as the power 3 - 4.4 of the distance."""
+    n, none = 60_000, np.zeros(0)
+    pole = Sky(
+        np.full(n, 192.86), np.full(n, 27.13), np.zeros(n), np.zeros(n, dtype=bool), np.zeros(n + 1, dtype=np.int64),
+        none, none.astype(np.int8), none,
+    )  # fmt: skip
+    far = distances(np.random.default_rng(0), pole)
+    assert (8 * 0.95 < far.min()) & (far.max() < 250 * 1.05)
+    near, double = (((far > low) & (far < 1.5 * low)).sum() for low in (40, 80))
+    assert near / double == pytest.approx(2**1.4, rel=0.12)
+    near, double = (((far > low) & (far < 1.3 * low)).sum() for low in (8, 12))  # flatter inside it
+    assert near / double < 1.3
+
+
+def test_rr_lyrae_are_as_bright_as_those_of_the_halo(drawn):
+    """Most of those of SDSS stripe 82 are between r of 15 and 19, the farthest at 21 (Sesar et al. 2010)."""
     _, stars = drawn[RrLyrae]
     r = 31.4 - 2.5 * np.log10(stars.mean[:, 2])
-    assert r.min() > 15.4
-    assert r.max() < 23.1
-    assert (r > 21.5).mean() > 1.2 * (r < 17.5).mean()
+    assert r.min() > 14.5
+    assert r.max() < 23.2
+    assert 16 < np.median(r) < 18.5
+    assert 0.02 < (r > 20).mean() < 0.2
 
 
 def test_sky_without_objects_gives_no_stars(make_sky):

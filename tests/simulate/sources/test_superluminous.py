@@ -21,7 +21,10 @@ def curves(make_sky):
 def test_peaks_rises_and_declines(curves):
     days, magnitude = curves
     peak, rise = magnitude.min(axis=1), days[magnitude.argmin(axis=1)]
-    np.testing.assert_allclose(np.percentile(peak, [5, 50, 95]), [-22.4, -21.2, -20.0], atol=0.35)
+    # corrected for what surveys miss -21.1 with a scatter of 0.7 (Lunnan et al. 2018), as found -22 to -20 (De Cia et al.)
+    assert -22 < np.median(peak) < -21.1
+    assert 0.5 < peak.std() < 0.9
+    assert peak.max() < -19.5
     assert 30 < np.median(rise) < 50
     fallen = [days[(days > at) & (row > row.min() + 1)][:1] for at, row in zip(rise, magnitude, strict=True)]
     decline = np.concatenate([late - at for late, at in zip(fallen, rise, strict=True)])

@@ -20,7 +20,7 @@ from telperion.simulate.passbands import passbands
 from telperion.simulate.source import Array, Light, Sky, extinction_curve, host_dust, nanojansky
 
 NEAREST, FARTHEST = 0.05, 2.95
-FAINTEST_NUCLEUS, FAINTEST, BRIGHTEST = -18.5, 22.5, 15.5
+FAINTEST_NUCLEUS, FAINTEST, BRIGHTEST = -18.5, 24.0, 15.5
 """The least absolute, and the apparent i magnitudes that are drawn: fainter ones vary below what a survey detects."""
 
 I_BAND = 0.7545

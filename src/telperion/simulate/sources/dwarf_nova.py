@@ -1,8 +1,9 @@
 """Dwarf novae: a white dwarf's accretion disc that flares up by magnitudes again and again.
 
 Outbursts rise in a day or so, stay bright for days and decline by some 0.4 mag a day; some stars have superoutbursts,
-longer and brighter, every few. The rarer the outbursts the larger they are (Kukarkin & Parenago 1934; Warner 1995;
-durations and rates of OGLE stars after Cannizzo et al. 2010 and Coppejans et al. 2016, rounded).
+longer and brighter, every few. The rarer the outbursts the larger they are (Kukarkin & Parenago 1934; Warner 1995), with
+much scatter, as Otulakowska-Hypka et al. (2016) find that relation only for superoutbursts. Durations and rates are round
+numbers after Coppejans et al. (2016) and Mroz et al. (2015).
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class DwarfNova:
         n = len(sky)
         recurrence = lognormal(rng, n, 60, 0.8, 15, 300)
         rise, decline = lognormal(rng, n, 0.9, 0.35, 0.5, 2.0), lognormal(rng, n, 2.5, 0.35, 1.0, 5.0)
-        amplitude = np.clip(0.5 + 1.75 * np.log10(recurrence) + rng.normal(0, 0.7, n), 2, 6)
+        amplitude = np.clip(0.5 + 1.75 * np.log10(recurrence) + rng.normal(0, 0.9, n), 2, 7)
         size = (n, SLOTS)
         every = np.where(rng.uniform(size=n) < 0.6, rng.integers(2, 9, n), 10 * SLOTS)
         superb = (np.arange(SLOTS) + rng.integers(0, 1000, n)[:, None]) % every[:, None] == 0

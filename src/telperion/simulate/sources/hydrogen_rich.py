@@ -72,14 +72,14 @@ class Plateau:
         faint = np.clip(rng.normal(size=n), -1.9, 2.8)
         parameters = {
             "magnitude": -16.75 + 1.0 * faint,
-            "slope": np.clip(0.7 - 0.25 * faint + rng.normal(0, 0.45, n), -0.6, 1.7),  # brighter ones decline faster
+            "slope": np.clip(0.8 - 0.25 * faint + rng.normal(0, 0.45, n), -0.6, 1.9),  # brighter ones decline faster
             "end": np.clip(102 + 4 * faint + rng.normal(0, 12, n), 75, 140),
             "drop": rng.uniform(1.0, 2.5, n), "width": rng.uniform(2.0, 5.0, n),
             "tail": normal(rng, n, 1.0, 0.1, 0.85, 1.5),
             "rise": rng.uniform(2.2, 6.0, n), "excess": rng.uniform(0.05, 0.7, n), "fade": rng.uniform(7.0, 18.0, n),
-            "first": normal(rng, n, 24_000, 3_500, 16_000, 33_000), "power": rng.uniform(0.42, 0.52, n),
-            "floor": normal(rng, n, 5_500, 350, 4_700, 6_500), "hydrogen": rng.uniform(0.1, 0.6, n), **warps(rng, n),
-            **blanketing(rng, n, early=(0.10, 0.25), late=(0.41, 0.48), turn=(14, 30), pace=(5, 14)),
+            "first": normal(rng, n, 32_000, 4_000, 22_000, 42_000), "power": rng.uniform(0.42, 0.52, n),
+            "floor": normal(rng, n, 5_700, 400, 4_900, 6_800), "hydrogen": rng.uniform(0.1, 0.6, n), **warps(rng, n),
+            **blanketing(rng, n, early=(0.10, 0.25), late=(0.40, 0.47), turn=(16, 34), pace=(5, 14)),
         }  # fmt: skip
         return _recombine(sky, rng, parameters)
 
@@ -102,7 +102,7 @@ class Linear:
             "drop": np.clip(rng.uniform(0.5, 2.0, n) - 0.25 * (slope - 1.5), 0.1, 2),
             "width": rng.uniform(2.0, 6.0, n), "tail": rng.uniform(1.0, 1.8, n),
             "rise": rng.uniform(4.0, 9.0, n), "excess": rng.uniform(0.05, 0.5, n), "fade": rng.uniform(10.0, 20.0, n),
-            "first": normal(rng, n, 27_000, 3_500, 18_000, 35_000), "power": rng.uniform(0.38, 0.48, n),
+            "first": normal(rng, n, 31_000, 4_000, 21_000, 41_000), "power": rng.uniform(0.38, 0.48, n),
             "floor": normal(rng, n, 5_900, 400, 5_000, 7_200), "hydrogen": rng.uniform(0.1, 0.7, n), **warps(rng, n),
             **blanketing(rng, n, early=(0.10, 0.25), late=(0.37, 0.45), turn=(18, 38), pace=(5, 14)),
         }  # fmt: skip

@@ -2,7 +2,9 @@
 
 Knots chosen by hand, see `telperion.simulate.sources.normal_ia`, after the light of SN 2005hk (Phillips et al. 2007,
 Stritzinger et al. 2015); the dim ones are faster and redder, as SN 2008ha is (Foley et al. 2009). Luminosities and
-rates after Foley et al. (2013) and Jha (2017), rise times after Magee et al. (2016). The lines are narrow and left out.
+rates after Foley et al. (2013) and Jha (2017), rise times after Magee et al. (2016). Their luminosity function is broad
+and rises to the dim end. The lines are narrow and left out, and the dust is half of ELAsTiCC's, which is that of young
+stars; the well-observed ones have little.
 """
 
 from __future__ import annotations
@@ -13,10 +15,14 @@ import numpy as np
 
 from telperion.simulate.photosphere import at
 from telperion.simulate.source import Array, Explosions, Parameters, Sky, explode, host_dust, redshifts, star_formation
+from telperion.simulate.stars import magnitudes
 from telperion.simulate.templates import KNOTS, REDDENING, SCATTER, ZERO_MAGNITUDE, Template, rising
 
-BRIGHT, DIM = -18.4, -14.1
-"""Absolute V magnitudes between which as many are dim as bright, before dust."""
+BRIGHT, DIM = -18.9, -14.2
+"""Absolute V magnitudes, before dust, between which they are drawn (Foley et al. 2013)."""
+
+SLOPE = 0.15
+"""dex by which there are more of them a magnitude fainter."""
 
 RISE = 15.5
 """Days from the explosion to the maximum in B of the template."""
@@ -55,7 +61,7 @@ class Iax:
     def draw(self, sky: Sky, rng: np.random.Generator) -> Explosions:
         """Draw one supernova at each place of a sky; phase zero is the maximum in B."""
         n = len(sky)
-        peak = rng.uniform(BRIGHT, DIM, n) + rng.normal(0, 0.12, n)
+        peak = magnitudes(rng, n, BRIGHT, DIM, SLOPE) + rng.normal(0, 0.12, n)
         rise = np.clip(15.6 - 1.35 * (peak + 18.0) + rng.normal(0, 1.1, n), 8.5, 17.5)
         redder = 0.07 * (peak + 18.0) + rng.normal(0, 0.08, n)
         apart = rng.normal(size=(n, len(KNOTS))) * (SCATTER + 0.05)
@@ -79,7 +85,7 @@ class Iax:
         return explode(
             sky, rng, spectrum, parameters,
             redshift=redshifts(rng, n, star_formation, 0.02, 1.2), phases=(-18.0, 300.0),
-            probes=(-8.0, -5.0, -2.0, 1.0, 5.0, 10.0), extinction=host_dust(rng, n, 1.7),
+            probes=(-8.0, -5.0, -2.0, 1.0, 5.0, 10.0), extinction=host_dust(rng, n, 0.8),
         )  # fmt: skip
 
 

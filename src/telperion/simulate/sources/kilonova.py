@@ -14,7 +14,7 @@ import numpy as np
 from telperion.simulate.photosphere import SOLAR_MASS, at, diffuse, diffusion_time, photosphere, shine
 from telperion.simulate.source import Array, Explosions, Parameters, Sky, explode, host_dust, redshifts
 
-DAYS = np.concatenate([[0.0], np.geomspace(0.01, 40, 110)])
+DAYS = np.concatenate([[0.0], np.geomspace(0.01, 40, 70)])
 """Rest-frame days since the merger at which luminosity and temperature are worked out."""
 
 LIGHT_KMS = 299792.458

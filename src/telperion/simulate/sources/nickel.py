@@ -2,9 +2,9 @@
 
 Nickel and cobalt heat the ejecta (Nadyozhin 1994). Gamma rays leak out (Clocchiatti & Wheeler 1997); the rest diffuses
 (Arnett 1982) to a photosphere that cools to a floor and then recedes (Nicholl, Guillochon & Berger 2017). Lines of
-metals swallow the blue, more after the peak. Priors are wider than what Prentice et al. (2019; stripped envelopes),
-De et al. (2020; calcium-rich) and Kasen, Woosley & Heger (2011; pair instability) found, and luminosities scatter
-beyond what nickel explains.
+metals swallow the blue, more after the peak. Priors are wider than what Taddia et al. (2018), Prentice et al. (2019)
+and Barbarino et al. (2021; all stripped envelopes), De et al. (2020; calcium-rich) and Kasen, Woosley & Heger (2011;
+pair instability) found, and luminosities scatter beyond what nickel explains.
 """
 
 from __future__ import annotations
@@ -97,14 +97,14 @@ class StrippedEnvelope:
         broad = rng.uniform(size=n) < BROAD_LINED
         ejecta = heated(
             np.where(broad, lognormal(rng, n, 0.32, 0.40, 0.10, 1.0), lognormal(rng, n, 0.13, 0.45, 0.03, 0.5)),
-            np.where(broad, lognormal(rng, n, 3.2, 0.40, 1.5, 9.0), lognormal(rng, n, 1.7, 0.45, 0.7, 6.0)),
+            np.where(broad, lognormal(rng, n, 3.2, 0.40, 1.5, 9.0), lognormal(rng, n, 2.4, 0.55, 0.8, 12.0)),
             np.where(broad, normal(rng, n, 17_000, 3_000, 12_000, 25_000), normal(rng, n, 9_000, 1_500, 6_000, 14_000)),
-            rng.uniform(0.05, 0.09, n), normal(rng, n, 4_900, 400, 4_000, 6_200), rng.uniform(0.10, 0.45, n),
+            rng.uniform(0.05, 0.09, n), normal(rng, n, 5_100, 450, 4_100, 6_500), rng.uniform(0.05, 0.35, n),
             rng.normal(0, 0.65, n),
         )  # fmt: skip
         parameters = {
             "row": np.arange(n, dtype=float), "rise": ejecta.rise, **warps(rng, n),
-            **blanketing(rng, n, early=(0.30, 0.37), late=(0.38, 0.45), turn=(-4, 8), pace=(4, 8)),
+            **blanketing(rng, n, early=(0.26, 0.35), late=(0.37, 0.44), turn=(0, 10), pace=(4, 8)),
             "oxygen": rng.uniform(0.0, 1.2, n), "calcium": rng.uniform(0.1, 1.2, n),
         }  # fmt: skip
 
@@ -118,8 +118,8 @@ class StrippedEnvelope:
 
         return explode(
             sky, rng, spectrum, parameters,
-            redshift=redshifts(rng, n, core_collapse_rate, 0.011, 1.5), phases=(-45.0, 500.0),
-            probes=(-19.0, -15.0, -12.0, -9.0, -6.5, -4.0, -1.0, 4.0, 10.0), extinction=host_dust(rng, n, 0.4),
+            redshift=redshifts(rng, n, core_collapse_rate, 0.011, 1.5), phases=(-70.0, 500.0),
+            probes=(-42.0, -33.0, -25.0, -19.0, -15.0, -12.0, -9.0, -6.5, -4.0, -1.0, 4.0, 10.0), extinction=host_dust(rng, n, 0.4),
         )  # fmt: skip
 
 

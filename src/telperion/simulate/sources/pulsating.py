@@ -21,6 +21,19 @@ RELATIVE = np.array([1.0, 1.0, 0.7, 0.55, 0.5, 0.48])
 """Amplitude in each band over that in g, mag."""
 
 
+CENTRE, POLE = (-0.0548755604, -0.8734370902, -0.4838350155), (-0.8676661490, -0.1980763734, 0.4559837762)
+"""Directions of the Galaxy's centre and north pole, equatorial (J2000)."""
+
+SUN = 8.2
+"""kpc from the Galaxy's centre."""
+
+INNER, OUTER, BREAK, FLATTENED = -2.4, -4.4, 25.0, 0.65
+"""Halo of RR Lyrae: powers of the density, where they change, kpc, and axis ratio."""
+
+NEAREST, FARTHEST = 8.0, 250.0
+"""kpc; nearer ones saturate."""
+
+
 @dataclass(frozen=True, eq=False)
 class Pulsations:
     """Pulsating stars; a `Drawn`.
@@ -144,7 +157,8 @@ class RrLyrae:
     """RR Lyrae: three of four sawtooth stars in the fundamental mode (ab), the rest rounder in the first overtone (c).
 
     Fourier numbers in V after Jurcsik & Kovacs (1996) and Simon & Teays (1982), amplitudes from Bailey's diagram,
-    double modes and the Blazhko effect as often as in the OGLE catalogue (Soszynski et al. 2014), nearly.
+    double modes and the Blazhko effect as often as in the OGLE catalogue (Soszynski et al. 2014), nearly. They are in
+    the halo, see `distances`, at an absolute magnitude of 0.6.
     """
 
     name: str = "RRLyrae-formula"
@@ -170,9 +184,29 @@ class RrLyrae:
         swing = np.stack([rng.uniform(0.05, 0.35, n) * unsteady, rng.uniform(20, 200, n), _angle(rng, n)], axis=1)
         return pulsate(
             rng, period=period, amplitude=amplitude, shape=series(rng, ratio, step),
-            temperature=np.clip(temperature, 6_000, 7_200), magnitude=magnitudes(rng, n, 15.5, 23.0), second=second,
-            swing=swing,
+            temperature=np.clip(temperature, 6_000, 7_200), second=second, swing=swing,
+            magnitude=0.6 + rng.normal(0, 0.15, n) + 5 * np.log10(distances(rng, sky) / 0.01),
         )  # fmt: skip
+
+
+def distances(rng: np.random.Generator, sky: Sky) -> Array:
+    """Draw distances of stars in the halo in the directions of a sky, kpc, shape ``(n,)``.
+
+    Their density falls as a power of the distance from the Galaxy's centre, `INNER` up to `BREAK` (Watkins et al. 2009)
+    and `OUTER` beyond (Hernitschek et al. 2018), on spheroids flattened by `FLATTENED` (Sesar et al. 2013).
+    """
+    east, north = np.radians(sky.ra), np.radians(sky.decl)
+    towards = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
+    along, up = towards @ np.array(CENTRE), towards @ np.array(POLE)
+    far = np.geomspace(NEAREST, FARTHEST, 200)
+    height = far * up[:, None]
+    squared = far**2 - 2 * far * SUN * along[:, None] + SUN**2 + height**2 * (FLATTENED**-2 - 1)
+    radius = np.sqrt(squared) / BREAK
+    density = np.where(radius < 1, radius**INNER, radius**OUTER) * far**3  # of the logarithm of the distance
+    total = np.cumsum(density, axis=1)
+    wanted = rng.uniform(size=len(sky)) * total[:, -1]
+    k = (total < wanted[:, None]).sum(axis=1)
+    return np.asarray(far[k] * (far[1] / far[0]) ** rng.uniform(-0.5, 0.5, len(sky)))
 
 
 @dataclass(frozen=True)

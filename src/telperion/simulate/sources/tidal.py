@@ -4,7 +4,9 @@ The debris returns at a rate that falls as time^-5/3 once the whole star is torn
 2013), more steeply where a core survives (Coughlin & Nixon 2019); an accretion disc delays it by a viscous time, and
 the Eddington luminosity limits it softly (Mockler, Guillochon & Ramirez-Ruiz 2019). Peak luminosities follow a double
 power law, bright end after van Velzen (2018); temperatures and time scales are those of van Velzen et al. (2021) and
-Hammerstein et al. (2023), the rate in redshift that of PLAsTiCC (Kessler et al. 2019).
+Hammerstein et al. (2023), who fit light that dust in the host has reddened already, so there is little more of it;
+they lose a magnitude in 40 days, as those of Hinkle et al. (2020). The rate in redshift is that of PLAsTiCC (Kessler et
+al. 2019).
 """
 
 from __future__ import annotations
@@ -48,14 +50,14 @@ class TidalDisruption:
     def draw(self, sky: Sky, rng: np.random.Generator) -> Explosions:
         """Draw one event at each place of a sky; phase zero is the first light."""
         n = len(sky)
-        hot = np.clip(rng.lognormal(np.log(19_500), 0.33, n), 11_000, 40_000)
+        hot = np.clip(rng.lognormal(np.log(23_000), 0.33, n), 11_000, 45_000)
         peak = nanojansky(peak_magnitudes(rng, n)) / TEN_PARSEC_NJY / planck(np.array(0.477), hot)
         hole = np.maximum(10 ** np.clip(rng.normal(6.35, 0.45, n), 5.5, 7.8), peak / (0.75 * EDDINGTON))
-        scale = np.clip(41 * np.sqrt(hole / 1e6) * rng.lognormal(np.log(0.8), 0.35, n), 26, 78)
+        scale = np.clip(41 * np.sqrt(hole / 1e6) * rng.lognormal(np.log(0.42), 0.45, n), 12, 90)
         whole = rng.uniform(size=n) < 0.7
         steepness = np.where(whole, rng.normal(5 / 3, 0.12, n), rng.uniform(1.9, 2.4, n))
-        viscous = 10 ** rng.uniform(-0.5, 1.0, n)
-        luminosity = fallback(peak, hole, scale, rng.uniform(0.3, 0.55, n) * scale, steepness, viscous)
+        viscous = 10 ** rng.uniform(-0.5, 0.8, n)
+        luminosity = fallback(peak, hole, scale, rng.uniform(0.35, 0.9, n) * scale, steepness, viscous)
         parameters = {
             "row": np.arange(n, dtype=float),
             "hot": hot,
@@ -70,7 +72,7 @@ class TidalDisruption:
         return explode(
             sky, rng, spectrum, parameters, redshift=redshifts(rng, n, lambda z: 10 ** (-5 * z / 6), 0.01, 2.9),
             phases=(0.0, 500.0), probes=(8.0, 14.0, 20.0, 27.0, 36.0, 48.0, 65.0, 90.0, 130.0, 200.0),
-            extinction=host_dust(rng, n, 0.4),
+            extinction=host_dust(rng, n, 0.2),
         )  # fmt: skip
 
 
