@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from telperion import __version__
+from telperion.bands import BANDS
 from telperion.page import Album, facts, page, write_json
 from telperion.realism.compare import Realism
 from telperion.realism.groups import GROUPS
@@ -31,13 +32,16 @@ NOTE = (
 WORST = 3
 """Quantities that are named of each class."""
 
+OF_SURVEYS = frozenset({"observations", "nights", *(f"error in {band}" for band in BANDS)})
+"""Quantities that tell of when and how deep a survey looked."""
+
 
 def realism_tables(found: Realism) -> list[Table]:
     """Give all tables: transfer, classes, confusion, distances, and what tells simulated from real."""
     tables = []
     if found.transfers:
         tables += [transfer_table(found.transfers), *(class_tables(found.transfers)), confusion_table(_main(found))]
-    tables += [worst_table(found.distributions), distances_table(found.distributions)]
+    tables += [*worst_tables(found.distributions), distances_table(found.distributions)]
     for view, tellings in found.tellings.items():
         if tellings:
             tables += [telling_table(tellings, view), betrayers_table(tellings, view)]
@@ -175,15 +179,18 @@ def confusion_table(one: Transfer) -> Table:
     return Table(title, [("", "true class"), *(("", name) for name in one.classes)], rows)
 
 
-def worst_table(distributions: Sequence[Distributions]) -> Table:
-    """Show the quantities of each class whose distributions are farthest apart, with their medians."""
-    rows = []
-    for one in distributions:
-        worst = [_worst(each) for each in one.distances[:WORST]]
-        rows.append([one.label, *worst, *[""] * (WORST - len(worst))])
-    names = ("farthest apart", "second", "third")[:WORST]
-    return Table("Distance of distributions (median simulated / real)", [("", "class"), *(("", n) for n in names)],
-                 rows, 1 + WORST)  # fmt: skip
+def worst_tables(distributions: Sequence[Distributions]) -> list[Table]:
+    """Show what is farthest apart in each class, with medians: of all quantities, and of those of the sources."""
+    tables = []
+    for skipped, which in ((frozenset(), ""), (OF_SURVEYS, ", apart from cadence and noise")):
+        rows = []
+        for one in distributions:
+            worst = [_worst(each) for each in one.distances if each.quantity not in skipped][:WORST]
+            rows.append([one.label, *worst, *[""] * (WORST - len(worst))])
+        columns = [("", "class"), *(("", name) for name in ("farthest apart", "second", "third"))]
+        title = f"Distance of distributions (median simulated / real){which}"
+        tables.append(Table(title, columns, rows, 1 + WORST))
+    return tables
 
 
 def _worst(one: Distance) -> str:
@@ -264,10 +271,8 @@ def _sections(found: Realism, album: Album) -> dict[str, list[str]]:
             sections[f"Simulated or real, {view}"] = [
                 to_html(telling_table(tellings, view)), to_html(betrayers_table(tellings, view)),
             ]  # fmt: skip
-    sections["Distributions"] = [
-        to_html(worst_table(found.distributions)),
-        to_html(distances_table(found.distributions)),
-    ]
+    tables = [*worst_tables(found.distributions), distances_table(found.distributions)]
+    sections["Distributions"] = [to_html(table) for table in tables]
     for each in found.distributions:
         if each.distances:
             caption = f"{each.label}: the quantities farthest apart, with their distances."

@@ -25,7 +25,7 @@ def test_one_row_a_night_is_kept_near_its_partner(pairs, halves):
         apart = np.diff(side.time)[np.diff(side.object_index) == 0]
         assert apart.min() > NIGHT / 2
         assert set(side.object_id) <= set(whole.object_id)
-    first = [{name: time for name, time in zip(half.object_id, half.first_detection, strict=True)} for half in halves]
+    first = [dict(zip(half.object_id, half.first_detection, strict=True)) for half in halves]
     ages = [
         [one.time[one.band == 2] - start[one.object_id[0]] for one in (side[k] for k in range(30))]
         for side, start in zip(pairs, first, strict=True)

@@ -24,9 +24,8 @@ def test_halves_of_one_set_cannot_be_told_apart(halves):
 def test_a_shifted_colour_is_named(halves):
     simulated, real = halves
     factor = np.where(simulated.band == 2, 1.7, 1.0).astype(np.float32)
-    found = told(simulated._with(flux=simulated.flux * factor, flux_err=simulated.flux_err * factor), real)
-    assert found.everything.auc > 0.7
     found = told(simulated._with(flux=simulated.flux * factor), real, without=("noise",))
+    assert found.everything.auc > 0.7
     strongest = max(found.groups, key=lambda name: found.groups[name].auc)
     assert strongest == "colours"
     assert group(found.betrayers[0].name) == "colours"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from telperion.models.boosters import Booster, Settings, train_booster
 
-ROUNDS, LEAVES, RATE = 60, 7, 0.15
+ROUNDS, LEAVES, RATE = 45, 7, 0.2
 FEATURES = 60
 """Features a tree may use, about."""
 

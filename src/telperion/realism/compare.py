@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from telperion.realism.matching import alike
 from telperion.realism.quantities import Distributions, quantities
 from telperion.realism.sets import FEWEST, Sets, comparable
 from telperion.realism.telling import Telling, tell
-from telperion.realism.transfer import Transfer, confusions
+from telperion.realism.transfer import DIRECTIONS, Transfer, confusions
 
 DAYS = (2.0, 8.0, 64.0)
 AGE = 64.0
@@ -31,6 +31,12 @@ CHUNK = 500
 
 WITH_CONTEXT = ("host.", "rest_shape.")
 """Families of statistics that need context."""
+
+MADE_ALIKE = ("cadence", "noise")
+"""Groups of features that are left out where they were made alike."""
+
+Pair = tuple[LightCurves, LightCurves]
+"""Simulated and real objects."""
 
 VIEWS = (f"alert {AGE:g} d", "full", "like for like")
 """Views in which simulated and real objects are told apart; the last is the first one with cadence and errors made
@@ -97,145 +103,128 @@ def compare(
     """
     if per_class < FEWEST or not seeds or not days:
         raise ValueError(f"at least {FEWEST} objects a class, one seed and one day are needed")
+    if find_spec("lightgbm") is None:
+        raise ModuleNotFoundError("these comparisons need lightgbm: pip install 'telperion[boost]'")
     sets = comparable(simulated, real, tree=tree)
-    drawn = _Drawn(sets, per_class, seeds, progress)
-    notes = list(sets.notes)
-    if len(sets.classes) < 2:
+    pairs = [(_draw(sets.simulated, sets, per_class, seed), _draw(sets.real, sets, per_class, seed)) for seed in seeds]
+    first, notes = pairs[0], list(sets.notes)
+    several = len(sets.classes) > 1
+    if not several:
         notes.append("only one class is shared: there is no transfer to measure")
-    transfers = list(_transfers(sets, drawn, days, seeds, progress)) if len(sets.classes) > 1 else []
-    whole = drawn.table(np.inf, "full")
+    phases = sorted(set(days)) if several else []
+    n_tables = len(seeds) * len(phases) + 1 + (AGE not in phases)
+    tick = _bar(progress, "statistics", n_tables * sum(map(len, first)))
+    trained = _bar(progress, "transfer", len(seeds) * len(phases) * len(CONTEXTS))
+    told = _bar(progress, "simulated or real", len(VIEWS) * len(sets.classes))
+
+    found: dict[tuple[float, Context], list[dict[str, NDArray[np.int64]]]] = {}
+    aged = None
+    for pair, seed in zip(pairs, seeds, strict=True):
+        for day in phases:
+            tables = _tables(pair, day, "alert", tick)
+            aged = tables if day == AGE and seed == seeds[0] else aged
+            for context in CONTEXTS:
+                found.setdefault((day, context), []).append(_transfer(sets.classes, pair, tables, context, seed))
+                trained(1)
+    transfers = [
+        Transfer(day, context, sets.classes, {name: np.stack([one[name] for one in each]) for name in DIRECTIONS})
+        for (day, context), each in found.items()
+    ]
+    aged, whole = aged or _tables(first, AGE, "alert", tick), _tables(first, np.inf, "full", tick)
     tellings = {
-        VIEWS[0]: _tellings(sets, drawn, drawn.table(AGE, "alert"), seeds[0], VIEWS[0], progress),
-        VIEWS[1]: _tellings(sets, drawn, whole, seeds[0], VIEWS[1], progress),
-        VIEWS[2]: _like_for_like(sets, drawn, seeds[0], notes, progress),
+        VIEWS[0]: _tellings(sets.classes, first, aged, seeds[0], told),
+        VIEWS[1]: _tellings(sets.classes, first, whole, seeds[0], told),
+        VIEWS[2]: _like_for_like(sets.classes, first, seeds[0], notes, told),
     }
-    values = [quantities(curves, found) for curves, found in zip(drawn.curves, whole, strict=True)]
-    distributions = [
-        Distributions(name, *(
-            {key: of[curves.label == name] for key, of in side.items()}
-            for curves, side in zip(drawn.curves, values, strict=True)
-        )) for name in sets.classes
-    ]  # fmt: skip
-    counts = {
-        name: (int((sets.simulated.label == name).sum()), int((sets.real.label == name).sum())) for name in sets.classes
-    }
-    return Realism(sets.classes, counts, distributions, transfers, tellings, tuple(notes))
+    counts = {name: (_members(sets.simulated, name).size, _members(sets.real, name).size) for name in sets.classes}
+    return Realism(sets.classes, counts, _distributions(sets.classes, first, whole), transfers, tellings, notes)
 
 
-class _Drawn:
-    """Objects drawn from both sets, and their statistics, worked out once.
-
-    Attributes
-    ----------
-    curves : (LightCurves, LightCurves)
-        Simulated and real objects that any seed draws.
-    """
-
-    def __init__(self, sets: Sets, per_class: int, seeds: Sequence[int], progress: Progress | None) -> None:
-        self._progress = progress
-        self._tables: dict[tuple[float, View], tuple[Statistics, Statistics]] = {}
-        sides = (sets.simulated, sets.real)
-        draws = [[_draw(side.label, sets.classes, per_class, seed) for seed in seeds] for side in sides]
-        wanted = [np.unique(np.concatenate(own)) for own in draws]
-        self.curves = (sides[0][wanted[0]], sides[1][wanted[1]])
-        self._members = {
-            seed: tuple(np.searchsorted(want, own[k]) for want, own in zip(wanted, draws, strict=True))
-            for k, seed in enumerate(seeds)
-        }
-
-    def members(self, seed: int) -> tuple[NDArray[np.int64], ...]:
-        """Positions in `curves` of what a seed draws, in random order, of either side."""
-        return self._members[seed]
-
-    def table(self, days: float, kind: View) -> tuple[Statistics, Statistics]:
-        """Statistics of `curves` at one phase, without spectroscopic redshifts."""
-        if (days, kind) not in self._tables:
-            what = f"statistics, {days:g} d" if np.isfinite(days) else "statistics, whole light curves"
-            cut = [keep_context(view(side, days, kind), "photoz") for side in self.curves]
-            first, second = _statistics(cut, what, self._progress)
-            self._tables[days, kind] = (first, second)
-        return self._tables[days, kind]
+def _members(curves: LightCurves, name: str) -> NDArray[np.int64]:
+    return np.flatnonzero(curves.label == name)
 
 
-def _draw(label: NDArray[np.str_], classes: Sequence[str], most: int, seed: int) -> NDArray[np.int64]:
+def _draw(curves: LightCurves, sets: Sets, most: int, seed: int) -> LightCurves:
     """Draw objects of each class, shuffled: a class's first are as random as all of them."""
     rng = np.random.default_rng(seed)
-    return np.concatenate([rng.permutation(np.flatnonzero(label == name))[:most] for name in classes])
-
-
-def _statistics(sides: Sequence[LightCurves], what: str, progress: Progress | None) -> list[Statistics]:
-    tick = _bar(progress, what, sum(len(side) for side in sides))
-    found = []
-    for side in sides:
-        parts = []
-        for start in range(0, len(side), CHUNK):
-            parts.append(statistics(side[start : start + CHUNK], ANY_PHASE))
-            tick(len(parts[-1].values))
-        found.append(Statistics(parts[0].names, np.concatenate([part.values for part in parts])))
-    return found
+    return curves[np.concatenate([rng.permutation(_members(curves, name))[:most] for name in sets.classes])]
 
 
 def _bar(progress: Progress | None, what: str, total: int) -> Callable[[int], None]:
     """Start a bar of so many steps; give what advances it."""
-    if progress is None:
+    if progress is None or total == 0:
         return lambda _: None
     task = progress.add_task(what, total=total)
     return lambda steps: progress.advance(task, steps)
 
 
-def _transfers(
-    sets: Sets, drawn: _Drawn, days: Sequence[float], seeds: Sequence[int], progress: Progress | None
-) -> list[Transfer]:
-    tables = {day: drawn.table(day, "alert") for day in days}
-    tick = _bar(progress, "transfer", len(days) * len(CONTEXTS) * len(seeds))
-    order = {name: k for k, name in enumerate(sets.classes)}
-    label = [np.array([order[str(name)] for name in side.label]) for side in drawn.curves]
-    found = []
-    for day, context in product(days, CONTEXTS):
-        ours, theirs = tables[day]
-        columns = np.flatnonzero([context != "none" or not name.startswith(WITH_CONTEXT) for name in ours.names])
-        by_seed = []
-        for seed in seeds:
-            a, b = drawn.members(seed)
-            by_seed.append(
-                confusions(ours.values[np.ix_(a, columns)], label[0][a], theirs.values[np.ix_(b, columns)],
-                           label[1][b], len(order), seed)
-            )  # fmt: skip
-            tick(1)
-        stacked = {name: np.stack([one[name] for one in by_seed]) for name in by_seed[0]}
-        found.append(Transfer(day, context, sets.classes, stacked))
-    return found
+def _tables(pair: Pair, days: float, kind: View, tick: Callable[[int], None]) -> tuple[Statistics, Statistics]:
+    """Work out the statistics of two sets at one phase, without spectroscopic redshifts."""
+    ours, theirs = (_statistics(view(side, days, kind), tick) for side in pair)
+    return ours, theirs
+
+
+def _statistics(curves: LightCurves, tick: Callable[[int], None] = lambda _: None) -> Statistics:
+    known = keep_context(curves, "photoz")
+    parts = []
+    for start in range(0, len(known), CHUNK):
+        parts.append(statistics(known[start : start + CHUNK], ANY_PHASE))
+        tick(len(parts[-1].values))
+    return Statistics(parts[0].names, np.concatenate([part.values for part in parts]))
+
+
+def _transfer(
+    classes: Sequence[str], pair: Pair, tables: tuple[Statistics, Statistics], context: Context, seed: int
+) -> dict[str, NDArray[np.int64]]:
+    columns = np.flatnonzero([context != "none" or not name.startswith(WITH_CONTEXT) for name in tables[0].names])
+    order = {name: k for k, name in enumerate(classes)}
+    label, real_label = (np.array([order[str(name)] for name in side.label]) for side in pair)
+    ours, theirs = (table.values[:, columns] for table in tables)
+    return confusions(ours, label, theirs, real_label, len(classes), seed)
 
 
 def _tellings(
-    sets: Sets, drawn: _Drawn, tables: tuple[Statistics, Statistics], seed: int, what: str, progress: Progress | None
+    classes: Sequence[str],
+    pair: Pair,
+    tables: tuple[Statistics, Statistics],
+    seed: int,
+    told: Callable[[int], None],
 ) -> list[Telling]:
-    tick = _bar(progress, f"simulated or real, {what}", len(sets.classes))
     found = []
-    for name in sets.classes:
-        own = [
-            table.values[members[curves.label[members] == name]]
-            for table, members, curves in zip(tables, drawn.members(seed), drawn.curves, strict=True)
-        ]
-        found.append(tell(name, own[0], own[1], tables[0].names, seed=seed))
-        tick(1)
+    for name in classes:
+        ours, theirs = (table.values[_members(side, name)] for table, side in zip(tables, pair, strict=True))
+        found.append(tell(name, ours, theirs, tables[0].names, seed=seed))
+        told(1)
     return found
 
 
-def _like_for_like(sets: Sets, drawn: _Drawn, seed: int, notes: list[str], progress: Progress | None) -> list[Telling]:
-    """Tell pairs apart whose cadence and errors are alike."""
-    tick = _bar(progress, f"simulated or real, {VIEWS[2]}", len(sets.classes))
-    cut = [view(curves, AGE, "alert") for curves in drawn.curves]
+def _like_for_like(
+    classes: Sequence[str], pair: Pair, seed: int, notes: list[str], told: Callable[[int], None]
+) -> list[Telling]:
+    """Tell pairs apart whose cadence and errors are alike; what is too few is noted."""
     found = []
-    for name in sets.classes:
-        own = [members[curves.label[members] == name]
-               for curves, members in zip(drawn.curves, drawn.members(seed), strict=True)]  # fmt: skip
+    for name in classes:
+        own = [view(side[_members(side, name)], AGE, "alert") for side in pair]
         n = min(map(len, own))
-        pairs = alike(cut[0][own[0][:n]], cut[1][own[1][:n]], np.random.default_rng([seed, *name.encode()]))
-        if len(pairs[0]) < FEWEST:
-            notes.append(f"{name} is not told apart like for like: {len(pairs[0])} of {n} pairs keep enough rows")
+        ours, theirs = alike(own[0][:n], own[1][:n], np.random.default_rng([seed, *name.encode()]))
+        if len(ours) < FEWEST:
+            notes.append(f"{name} is not told apart like for like: {len(ours)} of {n} pairs keep enough rows")
         else:
-            ours, theirs = _statistics([keep_context(side, "photoz") for side in pairs], "", None)
-            found.append(tell(name, ours.values, theirs.values, ours.names, seed=seed, without=("cadence", "noise")))
-        tick(1)
+            tables = _statistics(ours), _statistics(theirs)
+            found.append(
+                tell(name, tables[0].values, tables[1].values, tables[0].names, seed=seed, without=MADE_ALIKE)
+            )  # fmt: skip
+        told(1)
     return found
+
+
+def _distributions(classes: Sequence[str], pair: Pair, whole: tuple[Statistics, Statistics]) -> list[Distributions]:
+    ours, theirs = (quantities(side, table) for side, table in zip(pair, whole, strict=True))
+    return [
+        Distributions(
+            name,
+            {key: values[_members(pair[0], name)] for key, values in ours.items()},
+            {key: values[_members(pair[1], name)] for key, values in theirs.items()},
+        )
+        for name in classes
+    ]

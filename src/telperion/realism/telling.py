@@ -85,7 +85,7 @@ def tell(
     ----------
     label : str
     simulated, real : array, shape ``(n_objects, n_features)``
-        The first of each are taken, as many as both have.
+        The first of each are taken, as many as both have. Those at one place may be a pair: they are in one fold.
     names : sequence of str
         Of the features. Features that neither side ever has are left out.
     seed : int
@@ -117,7 +117,7 @@ def _told(
 ) -> tuple[Area, NDArray[np.float64]]:
     """Cross-validate a booster on some columns; give its area, and each column's share of the gain, of all columns."""
     label = is_real.astype(np.int64)
-    fold = folds(label, FOLDS, seed)
+    fold = np.tile(folds(label[is_real], FOLDS, seed), 2)
     score, gain = np.empty(len(label)), np.zeros(table.shape[1])
     for k in range(FOLDS):
         seen = fold != k
