@@ -5,22 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from telperion.realism.quantities import Distributions
 from telperion.realism.transfer import Transfer
 from telperion.style import COLOURS, FAINT, INK, legend_outside, panels, styled, titles
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LOGARITHMIC = frozenset({"observations", "nights", "detections", "peak S/N", "host separation", "E(B-V)"})
-"""Quantities drawn on a logarithmic axis; the others on a linear one."""
+"""Quantities drawn on a logarithmic axis where they are above zero; the others on a linear one."""
 
 
 @styled
-def distributions_figure(one: Distributions, title: str = "", most: int = 12) -> Figure:
+def distributions_figure(one: Distributions, title: str = "", most: int = 20) -> Figure:
     """Draw cumulative distributions of one class, simulated and real, of the quantities that are farthest apart.
 
     Parameters
@@ -32,22 +30,22 @@ def distributions_figure(one: Distributions, title: str = "", most: int = 12) ->
         Quantities that are drawn.
     """
     shown = one.distances[:most]
-    figure, grid = panels(len(shown), columns=4, width=2.3, height=1.9, sharey=True)
+    figure, grid = panels(len(shown), columns=5, width=2.1, height=1.75, sharey=True)
     for axes, found in zip(grid, shown, strict=True):
-        sides = ((one.simulated, "simulated", COLOURS[1]), (one.real, "real", COLOURS[0]))
-        for values, label, colour in sides:
-            _steps(axes, values[found.quantity], label, colour, found.quantity in LOGARITHMIC)
+        sides = [each[found.quantity] for each in (one.simulated, one.real)]
+        known = [np.sort(values[np.isfinite(values)]) for values in sides]
+        for values, label, colour in zip(known, ("simulated", "real"), (COLOURS[1], COLOURS[0]), strict=True):
+            share = (1 + np.arange(len(values))) / len(values)
+            axes.step(values, share, where="post", color=colour, label=label)
         axes.set(title=f"{found.quantity}  {found.distance:.2f}", ylim=(0, 1.02))
+        if found.quantity in LOGARITHMIC and min(values[0] for values in known) > 0:
+            axes.set_xscale("log")
+        low, high = np.percentile(np.concatenate(known), [0.5, 99.5])
+        if high > low:
+            axes.set_xlim(low, high)
     legend_outside(figure, grid[0])
-    titles(figure, title, across=" ", up="share below")
+    titles(figure, title, across="magnitudes, days, redshifts; of errors log10 of nJy", up="share below")
     return figure
-
-
-def _steps(axes: Axes, values: NDArray[np.float64], label: str, colour: str, logarithmic: bool) -> None:
-    known = np.sort(values[np.isfinite(values) & ((values > 0) | (not logarithmic))])
-    axes.step(known, (1 + np.arange(len(known))) / len(known), where="post", color=colour, label=label)
-    if logarithmic:
-        axes.set_xscale("log")
 
 
 @styled

@@ -232,10 +232,14 @@ def betrayers_table(tellings: Sequence[Telling], view: str) -> Table:
         rules.append(len(rows))
         for place, each in enumerate(one.betrayers):
             label = "" if place else one.label
-            rows.append([label, each.name, f"{100 * each.gain:.0f} %", _two(each.alone.auc), f"{each.simulated:.3g}",
-                         f"{each.real:.3g}"])  # fmt: skip
+            medians = [_median(each.simulated), _median(each.real)]
+            rows.append([label, each.name, f"{100 * each.gain:.0f} %", _two(each.alone.auc), *medians])
     columns = [("", "class"), ("", "feature"), ("", "gain"), ("", "alone"), ("median", "simulated"), ("median", "real")]
     return Table(f"What betrays the simulation, {view}", columns, rows, 2, rules[1:])
+
+
+def _median(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.3g}"
 
 
 def _two(value: float) -> str:

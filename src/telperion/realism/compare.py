@@ -116,28 +116,29 @@ def compare(
     tick = _bar(progress, "statistics", n_tables * sum(map(len, first)))
     trained = _bar(progress, "transfer", len(seeds) * len(phases) * len(CONTEXTS))
     told = _bar(progress, "simulated or real", len(VIEWS) * len(sets.classes))
-
-    found: dict[tuple[float, Context], list[dict[str, NDArray[np.int64]]]] = {}
-    aged = None
-    for pair, seed in zip(pairs, seeds, strict=True):
-        for day in phases:
-            tables = _tables(pair, day, "alert", tick)
-            aged = tables if day == AGE and seed == seeds[0] else aged
-            for context in CONTEXTS:
-                found.setdefault((day, context), []).append(_transfer(sets.classes, pair, tables, context, seed))
-                trained(1)
-    transfers = [
-        Transfer(day, context, sets.classes, {name: np.stack([one[name] for one in each]) for name in DIRECTIONS})
-        for (day, context), each in found.items()
-    ]
-    aged, whole = aged or _tables(first, AGE, "alert", tick), _tables(first, np.inf, "full", tick)
+    aged, whole = _tables(first, AGE, "alert", tick), _tables(first, np.inf, "full", tick)
     tellings = {
         VIEWS[0]: _tellings(sets.classes, first, aged, seeds[0], told),
         VIEWS[1]: _tellings(sets.classes, first, whole, seeds[0], told),
         VIEWS[2]: _like_for_like(sets.classes, first, seeds[0], notes, told),
     }
-    counts = {name: (_members(sets.simulated, name).size, _members(sets.real, name).size) for name in sets.classes}
-    return Realism(sets.classes, counts, _distributions(sets.classes, first, whole), transfers, tellings, notes)
+    found: dict[tuple[float, Context], list[dict[str, NDArray[np.int64]]]] = {}
+    for pair, seed in zip(pairs, seeds, strict=True):
+        for day in phases:
+            known = day == AGE and pair is first
+            tables = aged if known else _tables(pair, day, "alert", tick)
+            for context in CONTEXTS:
+                found.setdefault((day, context), []).append(_transfer(sets.classes, pair, tables, context, seed))
+                trained(1)
+    return Realism(
+        sets.classes,
+        {name: (_members(sets.simulated, name).size, _members(sets.real, name).size) for name in sets.classes},
+        _distributions(sets.classes, first, whole),
+        [Transfer(*key, sets.classes, {name: np.stack([one[name] for one in each]) for name in DIRECTIONS})
+         for key, each in found.items()],
+        tellings,
+        notes,
+    )  # fmt: skip
 
 
 def _members(curves: LightCurves, name: str) -> NDArray[np.int64]:

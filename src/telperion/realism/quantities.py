@@ -113,12 +113,13 @@ def quantities(light_curves: LightCurves, statistics: Statistics) -> dict[str, N
         }  # fmt: skip
     out |= {_NAMES.get(name, name.removeprefix("hostgal_")): values for name, values in light_curves.context.items()
             if name == "mwebv" or name.startswith("hostgal_")}  # fmt: skip
-    return {name: np.asarray(values, dtype=np.float64) for name, values in out.items()}
+    return {name: values.astype(np.float32).astype(np.float64) for name, values in out.items()}  # one file has less
 
 
 _NAMES = {
     "mwebv": "E(B-V)",
     "hostgal_specz": "spec-z",
+    "hostgal_specz_err": "spec-z error",
     "hostgal_photoz": "photo-z",
     "hostgal_photoz_err": "photo-z error",
     "hostgal_snsep": "host separation",

@@ -62,17 +62,12 @@ def comparable(simulated: LightCurves, real: LightCurves, *, tree: str | None = 
     --------
     >>> from telperion.simulate.drawn import draw
     >>> comparable(draw(10, seed=1), draw(10, seed=2)).classes[:3]
-    ('SNIa', 'SNIb/c', 'SNIax')
+    ('AGN', 'SNIa', 'SNIb/c')
     """
     notes: list[str] = []
     leaves = _leaves(real, tree, "real")
-    ours, theirs = (
-        _prepared(curves, names, what, notes)
-        for curves, names, what in (
-            (simulated, _leaves(simulated, None, "simulated"), "simulated"),
-            (real, leaves, "real"),
-        )
-    )
+    ours = _prepared(simulated, _leaves(simulated, None, "simulated"), "simulated", notes)
+    theirs = _prepared(real, leaves, "real", notes)
     have, have_real = Counter(ours.label.tolist()), Counter(theirs.label.tolist())
     classes = []
     for name in leaves:
@@ -84,12 +79,12 @@ def comparable(simulated: LightCurves, real: LightCurves, *, tree: str | None = 
     if not classes:
         raise ValueError(f"no class has {FEWEST} objects in both sets: nothing to compare")
     context = _shared(ours, theirs, notes)
-    ours, theirs = (
-        curves[np.isin(curves.label, classes)].with_context({name: curves.context[name][np.isin(curves.label, classes)]
-                                                             for name in context})
-        for curves in (ours, theirs)
-    )  # fmt: skip
-    return Sets(ours, theirs, tuple(classes), tuple(notes))
+    return Sets(_keep(ours, classes, context), _keep(theirs, classes, context), tuple(classes), tuple(notes))
+
+
+def _keep(curves: LightCurves, classes: list[str], context: list[str]) -> LightCurves:
+    kept = curves[np.isin(curves.label, classes)]
+    return kept.with_context({name: kept.context[name] for name in context})
 
 
 def _leaves(curves: LightCurves, tree: str | None, what: str) -> dict[str, NDArray[np.bool_]]:
@@ -111,26 +106,29 @@ def _prepared(curves: LightCurves, leaves: dict[str, NDArray[np.bool_]], what: s
     label = np.full(len(curves), "", dtype=f"<U{max(map(len, leaves))}")
     for name, members in leaves.items():
         label[members] = name
+    unlabelled, undetected = label == "", np.isnan(curves.first_detection)
+    deep = _deep(curves)
+    if deep is None:
+        notes.append(f"the {what} set has neither ddf nor positions: objects in deep fields stay in it")
+        deep = np.zeros(len(curves), dtype=bool)
     for wrong, why in (
-        (label == "", "without a leaf as label"),
-        (np.isnan(curves.first_detection), "without a detection"),
-        (_deep(curves, what, notes), "in deep fields"),
+        (unlabelled, "without a leaf as label"),
+        (undetected, "without a detection"),
+        (deep, "in deep fields"),
     ):
         if wrong.any():
             notes.append(f"{wrong.sum():,} {what} objects {why} are left out")
-    good = (label != "") & ~np.isnan(curves.first_detection) & ~_deep(curves, what, [])
-    named = curves.with_label(label)[good]
+    named = curves.with_label(label)[~(unlabelled | undetected | deep)]
     return named if named.dereddened else named.deredden()
 
 
-def _deep(curves: LightCurves, what: str, notes: list[str]) -> NDArray[np.bool_]:
-    """Tell which objects are in deep fields: by context ``ddf``, else by the position of the survey's deep fields."""
+def _deep(curves: LightCurves) -> NDArray[np.bool_] | None:
+    """Tell which objects are in deep fields: by context ``ddf``, else by position; None where neither is known."""
     context = curves.context
     if "ddf" in context:
         return np.asarray(context["ddf"] > 0)
     if {"ra", "decl"} - context.keys():
-        notes.append(f"the {what} set has neither ddf nor positions: objects in deep fields stay in it")
-        return np.zeros(len(curves), dtype=bool)
+        return None
     near = _direction(context["ra"], context["decl"]) @ _direction(*DEEP.T).T
     return np.asarray(near.max(axis=1) > np.cos(np.radians(DEEP_RADIUS + SHIFT)))
 
