@@ -73,6 +73,17 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--gallery", action="store_true", help="draw a page of light curves of each class instead")
     simulate.set_defaults(command=_simulate)
 
+    realism = add("realism", help="how near a simulated survey comes to labelled light curves of another hand")
+    realism.add_argument("sky", type=Path, help="the simulated survey")
+    realism.add_argument("data", type=Path, help="labelled light curves that were not simulated here")
+    realism.add_argument("-o", "--output", type=Path, help="folder of tables, figures and JSON")
+    realism.add_argument("-n", "--per-class", type=int, default=500, help="objects of a class drawn at most")
+    realism.add_argument("--days", nargs="+", type=float, default=[2, 8, 64], help="days after the first detection")
+    realism.add_argument("--seeds", type=int, default=3, help="draws of the objects, with boosters of their own")
+    realism.add_argument("--tree", help="tree of the labels of the data")
+    realism.add_argument("--markdown", action="store_true", help="print Markdown")
+    realism.set_defaults(command=_realism)
+
     train = add("train", help="train a classifier by a run's TOML")
     train.add_argument("run", type=Path)
     train.add_argument("data", type=Path)
@@ -154,6 +165,26 @@ def _simulate(arguments: argparse.Namespace) -> None:
             form=arguments.format, progress=progress,
         )  # fmt: skip
     Console().print(f"{total:,} light curves: {arguments.output}")
+
+
+def _realism(arguments: argparse.Namespace) -> None:
+    from telperion.realism.compare import compare
+    from telperion.realism_report import show_realism, write_realism_report
+    from telperion.style import load_matplotlib
+
+    if arguments.output:
+        load_matplotlib()
+    sky, data, seeds = telperion.read(arguments.sky), telperion.read(arguments.data), range(arguments.seeds)
+    with progress_bar() as bar:
+        found = compare(
+            sky, data, days=arguments.days, per_class=arguments.per_class, seeds=seeds, tree=arguments.tree,
+            progress=bar,
+        )  # fmt: skip
+    show_realism(found, markdown=arguments.markdown)
+    if arguments.output:
+        names = {"simulated": str(arguments.sky), "real": str(arguments.data)}
+        page = write_realism_report(arguments.output, found, command=_command(), **names)
+        Console(stderr=True).print(f"report: {page}")
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,1 @@
+"""How near a simulated survey comes to light curves that nobody here simulated."""
