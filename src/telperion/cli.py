@@ -73,9 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--gallery", action="store_true", help="draw a page of light curves of each class instead")
     simulate.set_defaults(command=_simulate)
 
-    realism = add("realism", help="how near a simulated survey comes to labelled light curves of another hand")
+    realism = add("realism", help="how near a simulated survey comes to other light curves, and what it leaks")
     realism.add_argument("sky", type=Path, help="the simulated survey")
-    realism.add_argument("data", type=Path, help="labelled light curves that were not simulated here")
+    realism.add_argument("data", type=Path, nargs="?", help="labelled light curves not simulated here; without: leaks")
     realism.add_argument("-o", "--output", type=Path, help="folder of tables, figures and JSON")
     realism.add_argument("-n", "--per-class", type=int, default=500, help="objects of a class drawn at most")
     realism.add_argument("--days", nargs="+", type=float, default=[2, 8, 64], help="days after the first detection")
@@ -169,12 +169,17 @@ def _simulate(arguments: argparse.Namespace) -> None:
 
 def _realism(arguments: argparse.Namespace) -> None:
     from telperion.realism.compare import compare
-    from telperion.realism_report import show_realism, write_realism_report
+    from telperion.realism.leaks import leaks
+    from telperion.realism_report import show_leaks, show_realism, write_realism_report
     from telperion.style import load_matplotlib
 
     if arguments.output:
         load_matplotlib()
-    sky, data, seeds = telperion.read(arguments.sky), telperion.read(arguments.data), range(arguments.seeds)
+    sky, seeds = telperion.read(arguments.sky), range(arguments.seeds)
+    if arguments.data is None:
+        show_leaks(leaks(sky, per_class=arguments.per_class, seeds=seeds), markdown=arguments.markdown)
+        return
+    data = telperion.read(arguments.data)
     with progress_bar() as bar:
         found = compare(
             sky, data, days=arguments.days, per_class=arguments.per_class, seeds=seeds, tree=arguments.tree,

@@ -16,6 +16,7 @@ from telperion.bands import BANDS
 from telperion.page import Album, facts, page, write_json
 from telperion.realism.compare import Realism
 from telperion.realism.groups import GROUPS
+from telperion.realism.leaks import Leaks
 from telperion.realism.quantities import Distance, Distributions
 from telperion.realism.telling import Telling
 from telperion.realism.transfer import DIRECTIONS, Transfer
@@ -46,6 +47,23 @@ def realism_tables(found: Realism) -> list[Table]:
         if tellings:
             tables += [telling_table(tellings, view), betrayers_table(tellings, view)]
     return tables
+
+
+def leaks_table(found: Leaks) -> Table:
+    """Show how well each class is told by its traces: F1, a row a class."""
+    columns = [("", "class"), *(("", what) for what in found.f1)]
+    rows = [[name, *(_two(values[k]) for values in found.f1.values())] for k, name in enumerate(found.classes)]
+    rows.append(["macro", *(_short(f"{value:.3f}") for value in found.macro_f1.values())])
+    return Table("F1 by traces of the simulation, alert view at 64 d", columns, rows, rules=[len(rows) - 1])
+
+
+def show_leaks(found: Leaks, *, markdown: bool = False) -> None:
+    """Print what leaks, for the terminal or as Markdown."""
+    table, console = leaks_table(found), Console()
+    if markdown:
+        console.print(to_markdown(table), markup=False, highlight=False, soft_wrap=True)
+    else:
+        console.print(to_rich(table))
 
 
 def show_realism(found: Realism, *, markdown: bool = False, console: Console | None = None) -> None:
