@@ -1,0 +1,143 @@
+"""Templates of the literature in place of formulae: which sources a folder's files make, and which classes they cover.
+
+A folder may hold any of the files anywhere below it, as the data folder of sncosmo does; a class whose files are not
+there keeps its formula.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from telperion.simulate.grid import digest
+from telperion.simulate.kinds import KINDS, Kinds
+from telperion.simulate.literature import Files
+from telperion.simulate.source import Source
+from telperion.simulate.sources import collapsed, kilonova_grid, peculiar_ia, salt
+from telperion.simulate.spectra import read_kilonovae
+
+SALT = ("salt3_template_0.dat", "salt3_template_1.dat", "salt3_color_correction.dat")
+HSIAO, NUGENT, KASEN = "Hsiao_SED_V3.fits", "Nugent_91bg_SED.fits", "kasen2017.npz"
+
+FORMULA = {"SNIb/c": 0.5}
+"""Share that the formula keeps of a class for which there are templates."""
+
+STAND_IN = {"II": ("SNIIP-formula", "SNIIL-formula"), "IIb": ("SNIIb-formula",), "IIn": ("SNIIn-formula",)}
+"""Formulae of the groups of type II, for those without templates."""
+
+
+def library(folder: str | Path, *, held_out: bool = False) -> Kinds:
+    """Give the sources of each class: of the templates in a folder, or the formula where it has none.
+
+    Parameters
+    ----------
+    folder : path
+        Looked through with all that is below it.
+    held_out : bool
+        Take the templates that are held out, for a test set, in place of the others. About a quarter of each family is,
+        by the hashes of their names; what is alone in its family is in both.
+
+    Returns
+    -------
+    mapping of str to mapping of Source to float
+        As `telperion.simulate.kinds.KINDS`, for all its classes.
+
+    Raises
+    ------
+    ValueError
+        There is no such folder, no template in it, or a file is not as it should be.
+    """
+    if not Path(folder).is_dir():
+        raise ValueError(f"there is no folder {folder}")
+    index = _index(Path(folder))
+    found = [*_collapsed(index, held_out), *((source, 1.0) for source in _spectral(index, held_out))]
+    if not found:
+        raise ValueError(f"{folder} holds none of the template files that can be used; docs/simulation.md lists them")
+    kinds: dict[str, Mapping[Source, float]] = {}
+    for label, formulae in KINDS.items():
+        made = [(source, share) for source, share in found if source.label == label]
+        kept = FORMULA.get(label, 0.0) if made else 1.0
+        kinds[label] = _shared(made, 1 - kept) | _shared(formulae.items(), kept)
+    return kinds
+
+
+def templates(kinds: Kinds) -> dict[str, dict[str, list[str]]]:
+    """Give the names of the templates by class and source, for classes that have any.
+
+    Examples
+    --------
+    >>> templates(KINDS)
+    {}
+    """
+    found = {
+        label: {
+            source.name: [files.templates[k] for k in files.chosen]
+            for source in sources if isinstance(files := getattr(source, "files", None), Files)
+        }
+        for label, sources in kinds.items()
+    }  # fmt: skip
+    return {label: sources for label, sources in found.items() if sources}
+
+
+def _shared(sources: Iterable[tuple[Source, float]], share: float) -> dict[Source, float]:
+    """Share out a share by weight."""
+    sources = list(sources)
+    whole = sum(weight for _, weight in sources)
+    return {source: share * weight / whole for source, weight in sources if share}
+
+
+def _index(folder: Path) -> dict[str, str]:
+    """Find files, by ``name`` and by ``folder/name``; of several the first in alphabetical order."""
+    index: dict[str, str] = {}
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(place, name)
+            index.setdefault(name, path)
+            index.setdefault(f"{os.path.basename(place)}/{name}", path)
+    return index
+
+
+def _files(paths: Iterable[str], made: object, names: Iterable[str], held_out: bool) -> Files:
+    paths = tuple(paths)
+    return Files(paths, digest(paths, made.__name__), tuple(names), held_out)  # type: ignore[attr-defined]
+
+
+def _spectral(index: Mapping[str, str], held_out: bool) -> list[Source]:
+    """Give the sources that have their class for themselves."""
+    found: list[Source] = []
+    if SALT[0] in index:
+        beside = [str(Path(index[SALT[0]]).with_name(name)) for name in SALT]
+        found.append(salt.SaltIa(_files(beside, salt.surfaces, ("SALT3-F22",), held_out)))
+    if NUGENT in index:
+        found.append(
+            peculiar_ia.NugentSubluminousIa(_files([index[NUGENT]], peculiar_ia.subluminous, ("SN1991bg",), held_out))
+        )
+    if HSIAO in index:
+        found.append(peculiar_ia.HsiaoIax(_files([index[HSIAO]], peculiar_ia.lines, ("Hsiao V3",), held_out)))
+    if KASEN in index:
+        names = read_kilonovae(index[KASEN]).name
+        found.append(
+            kilonova_grid.KasenKilonova.of(_files([index[KASEN]], kilonova_grid.models, names, held_out))
+        )
+    return found
+
+
+def _collapsed(index: Mapping[str, str], held_out: bool) -> list[tuple[Source, float]]:
+    """Give the sources of core-collapse supernovae and their rates, with the formulae of type II that stand in."""
+    found: list[tuple[Source, float, str]] = []
+    for name, family in collapsed.FAMILIES.items():
+        if there := [member for member in family.members if member in index]:
+            names = [member.rpartition("/")[2].removesuffix(".SED") for member in there]
+            files = _files((index[member] for member in there), collapsed.gridded, names, held_out)
+            found.append((collapsed.CollapsedStars(files, name), family.weight * len(there), family.group))
+    rates = {family.group: family.rate for family in collapsed.FAMILIES.values()}
+    whole = {group: sum(weight for _, weight, other in found if other == group) for group in rates}
+    result = [(source, rates[group] * weight / whole[group]) for source, weight, group in found]
+    if any(source.label == "SNII" for source, _, _ in found):
+        formulae = {source.name: (source, share) for source, share in KINDS["SNII"].items()}
+        for group, names in STAND_IN.items():
+            if not whole[group]:
+                result += _shared((formulae[name] for name in names), rates[group]).items()
+    return result
