@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--mix", default="oracle", help="oracle, even, or classes: 'KN=1,TDE=2'")
     simulate.add_argument("--format", choices=["parquet", "snana"], default="parquet")
     simulate.add_argument("--opsim", type=Path, help="a list of pointings in place of the one that ships")
+    simulate.add_argument("--templates", type=Path, help="folder of template files, used for the classes they cover")
     simulate.add_argument("--gallery", action="store_true", help="draw a page of light curves of each class instead")
     simulate.set_defaults(command=_simulate)
 
@@ -135,19 +136,26 @@ def _simulate(arguments: argparse.Namespace) -> None:
     from telperion.simulate.save import save
 
     cadence = Cadence.from_opsim(arguments.opsim, seed=arguments.seed) if arguments.opsim else None
+    kinds = KINDS
+    if arguments.templates:
+        from telperion.simulate.library import library
+        from telperion.simulate.literature import templates
+
+        kinds = library(arguments.templates)
+        Console().print(f"from templates: {', '.join(templates(kinds))}; all other classes from formulae")
     if arguments.gallery:
         from telperion.figures import gallery_figure
         from telperion.simulate.survey import batches
 
         wanted = dict.fromkeys(KINDS, GALLERY)
-        (curves,) = batches(wanted, KINDS, cadence, seed=arguments.seed)
+        (curves,) = batches(wanted, kinds, cadence, seed=arguments.seed)
         gallery_figure(curves, list(KINDS), GALLERY).savefig(arguments.output)
         return
     wanted = counts(arguments.n, mix(arguments.mix))
     with progress_bar() as progress:
         total = save(
-            arguments.output, wanted, cadence=cadence, seed=arguments.seed, jobs=arguments.jobs, form=arguments.format,
-            progress=progress,
+            arguments.output, wanted, kinds=kinds, cadence=cadence, seed=arguments.seed, jobs=arguments.jobs,
+            form=arguments.format, progress=progress,
         )  # fmt: skip
     Console().print(f"{total:,} light curves: {arguments.output}")
 

@@ -122,20 +122,18 @@ def natural(light: Array) -> Array:
     return light
 
 
-def daily(phase: Array, light: Array, like: Array | None = None) -> Array:
+def daily(phase: Array, light: Array) -> Array:
     """Give light on the days of the grid, shape ``(n_days, CELLS)``, from that at some phases.
 
-    Before the first phase it rises as the square of the time from `DAWN` days earlier. After the last it fades on as it,
-    or as `like`, did in the last 20 days (by 0.005 to 0.06 mag a day), and within some 30 days as `COBALT`.
+    Before the first phase it rises as the square of the time from `DAWN` days earlier. After the last it fades on as in
+    the last 20 days (by 0.005 to 0.06 mag a day), and within some 30 days as `COBALT`.
     """
     day = np.arange(FIRST_DAY, LAST_DAY + 1, dtype=float)
     inside = np.stack([np.interp(day, phase, column) for column in light.T], axis=1)
     risen = np.clip(1 - (phase[0] - day) / DAWN, 0, 1) ** 2
-    like = light if like is None else like
-    floor = 1e-6 * like.max() + 1e-30
-    ends = [np.array([np.interp(when, phase, column) for column in like.T]) for when in (phase[-1] - 20, phase[-1])]
-    before, last = (np.maximum(end, floor) for end in ends)
-    slope = np.clip(2.5 * np.log10(before / last) / 20, 0.005, 0.06)
+    before = np.array([np.interp(phase[-1] - 20, phase, column) for column in light.T])
+    floor = 1e-6 * light.max() + 1e-30
+    slope = np.clip(2.5 * np.log10(np.maximum(before, floor) / np.maximum(light[-1], floor)) / 20, 0.005, 0.06)
     late = np.maximum(day - phase[-1], 0)[:, None]
     fainter = COBALT * late + (slope - COBALT) * 30 * -np.expm1(-late / 30)
     return np.asarray(inside * risen[:, None] * 10 ** (-0.4 * fainter))

@@ -12,15 +12,25 @@ from pathlib import Path
 
 from telperion.simulate.grid import digest
 from telperion.simulate.kinds import KINDS, Kinds
+from telperion.simulate.lclib import read_cycles, read_events
 from telperion.simulate.literature import Files
 from telperion.simulate.source import Source
-from telperion.simulate.sources import collapsed, kilonova_grid, peculiar_ia, salt
+from telperion.simulate.sources import (
+    collapsed,
+    flare_events,
+    folded,
+    kilonova_grid,
+    outburst_tables,
+    peculiar_ia,
+    salt,
+)
 from telperion.simulate.spectra import read_kilonovae
 
 SALT = ("salt3_template_0.dat", "salt3_template_1.dat", "salt3_color_correction.dat")
 HSIAO, NUGENT, KASEN = "Hsiao_SED_V3.fits", "Nugent_91bg_SED.fits", "kasen2017.npz"
+FLARES, OUTBURST = "mdwarf_flare_sample.TEXT", "_luminosity.csv"
 
-FORMULA = {"SNIb/c": 0.5}
+FORMULA = {"SNIb/c": 0.5, "EB": 0.9}
 """Share that the formula keeps of a class for which there are templates."""
 
 STAND_IN = {"II": ("SNIIP-formula", "SNIIL-formula"), "IIb": ("SNIIb-formula",), "IIn": ("SNIIn-formula",)}
@@ -51,7 +61,8 @@ def library(folder: str | Path, *, held_out: bool = False) -> Kinds:
     if not Path(folder).is_dir():
         raise ValueError(f"there is no folder {folder}")
     index = _index(Path(folder))
-    found = [*_collapsed(index, held_out), *((source, 1.0) for source in _spectral(index, held_out))]
+    alone = [*_spectral(index, held_out), *_stars(index, held_out)]
+    found = [*_collapsed(index, held_out), *((source, 1.0) for source in alone)]
     if not found:
         raise ValueError(f"{folder} holds none of the template files that can be used; docs/simulation.md lists them")
     kinds: dict[str, Mapping[Source, float]] = {}
@@ -60,24 +71,6 @@ def library(folder: str | Path, *, held_out: bool = False) -> Kinds:
         kept = FORMULA.get(label, 0.0) if made else 1.0
         kinds[label] = _shared(made, 1 - kept) | _shared(formulae.items(), kept)
     return kinds
-
-
-def templates(kinds: Kinds) -> dict[str, dict[str, list[str]]]:
-    """Give the names of the templates by class and source, for classes that have any.
-
-    Examples
-    --------
-    >>> templates(KINDS)
-    {}
-    """
-    found = {
-        label: {
-            source.name: [files.templates[k] for k in files.chosen]
-            for source in sources if isinstance(files := getattr(source, "files", None), Files)
-        }
-        for label, sources in kinds.items()
-    }  # fmt: skip
-    return {label: sources for label, sources in found.items() if sources}
 
 
 def _shared(sources: Iterable[tuple[Source, float]], share: float) -> dict[Source, float]:
@@ -118,9 +111,24 @@ def _spectral(index: Mapping[str, str], held_out: bool) -> list[Source]:
         found.append(peculiar_ia.HsiaoIax(_files([index[HSIAO]], peculiar_ia.lines, ("Hsiao V3",), held_out)))
     if KASEN in index:
         names = read_kilonovae(index[KASEN]).name
-        found.append(
-            kilonova_grid.KasenKilonova.of(_files([index[KASEN]], kilonova_grid.models, names, held_out))
-        )
+        found.append(kilonova_grid.KasenKilonova.of(_files([index[KASEN]], kilonova_grid.models, names, held_out)))
+    return found
+
+
+def _stars(index: Mapping[str, str], held_out: bool) -> list[Source]:
+    """Give the sources of stars."""
+    found: list[Source] = []
+    for name, kind in folded.KINDS.items():
+        if kind.file in index:
+            names, _, _ = read_cycles(index[kind.file], kind.bands)
+            found.append(folded.FoldedStars(_files([index[kind.file]], folded.cycles, names, held_out), name))
+    if FLARES in index:
+        names = [event.number for event in read_events(index[FLARES], "ugrizY")]
+        found.append(flare_events.FlareEvents(_files([index[FLARES]], flare_events.library, names, held_out)))
+    tables = [path for name, path in index.items() if name.endswith(OUTBURST) and "/" not in name]
+    if shaped := [path for path in tables if outburst_tables.rises(path)]:
+        names = [Path(path).name.removesuffix(OUTBURST) for path in shaped]
+        found.append(outburst_tables.TabledDwarfNova(_files(shaped, outburst_tables.shapes, names, held_out)))
     return found
 
 

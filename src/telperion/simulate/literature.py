@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import BANDS, NJY
 from telperion.simulate.grid import Grid
-from telperion.simulate.source import Array, Explosions, Spectrum
+from telperion.simulate.source import Array, Explosions, Source, Spectrum
 
 HELD_OUT = 0.25
 """Share of the templates of a family that a training set does not get."""
@@ -59,6 +60,21 @@ def split(names: Sequence[str], held_out: bool) -> NDArray[np.int64]:
     order = sorted(range(len(names)), key=lambda k: hashlib.blake2b(names[k].encode(), digest_size=8).digest())
     last = max(1, round(HELD_OUT * len(names)))
     return np.array(sorted(order[:last] if held_out else order[last:]))
+
+
+def templates(kinds: Mapping[str, Mapping[Source, float]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Say by class and source which templates are used: their number, whether held out, the digest of their files.
+
+    Classes without any are left out.
+    """
+    found = {
+        label: {
+            source.name: {"templates": len(files.chosen), "held_out": files.held_out, "digest": files.digest}
+            for source in sources if isinstance(files := getattr(source, "files", None), Files)
+        }
+        for label, sources in kinds.items()
+    }  # fmt: skip
+    return {label: sources for label, sources in found.items() if sources}
 
 
 @dataclass(frozen=True, eq=False)

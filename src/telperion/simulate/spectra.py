@@ -64,7 +64,7 @@ def read_text(path: str | Path) -> Series:
     ValueError
         It is too large, no such table, or more than one value in `FEW` is missing.
     """
-    _check_size(path)
+    check_size(path)
     try:
         table = np.loadtxt(path, comments="#", ndmin=2)
     except ValueError as error:
@@ -74,7 +74,9 @@ def read_text(path: str | Path) -> Series:
     days = table[:, 0]
     n_wavelengths = int(np.argmax(days != days[0])) or len(days)
     if len(table) % n_wavelengths:
-        raise ValueError(f"{path}: {len(table)} rows are no multiple of the {n_wavelengths} wavelengths of its first day")
+        raise ValueError(
+            f"{path}: {len(table)} rows are no multiple of the {n_wavelengths} wavelengths of its first day"
+        )
     blocks = table.reshape(-1, n_wavelengths, 3)
     if (blocks[:, :, 0] != blocks[:, :1, 0]).any() or (blocks[:, :, 1] != blocks[:1, :, 1]).any():
         raise ValueError(f"{path}: not every day has the same wavelengths")
@@ -91,7 +93,7 @@ def read_image(path: str | Path) -> Series:
     """
     from astropy.io import fits
 
-    _check_size(path)
+    check_size(path)
     try:
         with fits.open(path, memmap=False) as hdus:
             header, image = hdus[0].header, hdus[0].data
@@ -153,7 +155,7 @@ def read_salt(folder: str | Path) -> Salt:
     if not same or (mean.phase != stretched.phase).any() or (mean.wavelength != stretched.wavelength).any():
         raise ValueError(f"{folder}: the two templates have not the same phases and wavelengths")
     path = folder / "salt3_color_correction.dat"
-    _check_size(path)
+    check_size(path)
     words = path.read_text(encoding="ascii", errors="replace").split()
     try:
         number = int(words[0])
@@ -207,7 +209,7 @@ def read_kilonovae(path: str | Path) -> Kilonovae:
     ValueError
         It is too large, or an array is missing, of objects, of the wrong shape or not finite.
     """
-    _check_size(path)
+    check_size(path)
     try:
         with zipfile.ZipFile(path) as archive:
             whole = sum(member.file_size for member in archive.infolist())
@@ -256,7 +258,14 @@ def _series(path: str | Path, phase: Array, wavelength: Array, flux: Array) -> S
         raise ValueError(f"{path}: {error}") from None
 
 
-def _check_size(path: str | Path) -> None:
+def check_size(path: str | Path) -> None:
+    """Refuse a file that is missing or larger than `LARGEST`.
+
+    Raises
+    ------
+    ValueError
+        It is.
+    """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} is missing")

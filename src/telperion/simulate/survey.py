@@ -54,7 +54,7 @@ RED_DWARFS = (
 )  # fmt: skip
 """How many there are by Galactic latitude: polynomials of its absolute value in degrees, from the power zero up."""
 
-NEEDS_VISITS = frozenset({"Mdwarf-formula"})
+NEEDS_VISITS = frozenset({"Mdwarf-formula", "Mdwarf-events"})
 """Sources that draw objects by when a place is visited; others are given a sky without visits."""
 
 DENSITY = {

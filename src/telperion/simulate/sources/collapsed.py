@@ -84,7 +84,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({
     "SNIIL-V19": Family("SNII", "II", 0.649, 0.325 / 24, _vincenzi("2009kr"), 0.65, fainter=-0.35, dust=0.3),
     "SNIIb-V19": Family("SNII", "IIb", 0.109, 1.0, _vincenzi("2006T", "2011ei"), 0.92, mean=-16.99, dust=0.35),
     "SNIIn-K10": Family(
-        "SNII", "IIn", 0.047, 1.0, ("snana/SDSS-012842.SED", "snana/SDSS-013449.SED"), 1.15, fainter=-0.35,
+        "SNII", "IIn", 0.047, 1.0, ("snana/SDSS-012842.SED", "snana/SDSS-013449.SED"), 1.15, mean=-18.53,
     ),
     "SNIIn-V19": Family(
         "SNII", "IIn", 0.047, 1.0, _vincenzi("2006aa", "2008fq", "2009ip", "2010al"), 1.15, fainter=-0.35, dust=0.3,

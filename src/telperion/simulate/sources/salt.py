@@ -1,6 +1,7 @@
 """Normal supernovae of type Ia by the surfaces of SALT3 (Kenworthy et al. 2021; retrained as F22, Taylor et al. 2023).
 
-Stretch, colour, rate and scatter are those of `telperion.simulate.sources.normal_ia`.
+Stretch, colour, rate and scatter are those of `telperion.simulate.sources.normal_ia`, and so is how it fades on after the
+last day of the surfaces.
 """
 
 from __future__ import annotations
@@ -10,19 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from telperion.simulate.grid import SHORTEST, STEP, Grid, cells, daily, kept
+from telperion.simulate.grid import CELLS, LAST_DAY, SHORTEST, STEP, Grid, cells, kept
 from telperion.simulate.literature import Files
 from telperion.simulate.photosphere import at
 from telperion.simulate.source import TEN_PARSEC_NJY, Array, Explosions, Parameters, Sky, explode, redshifts
-from telperion.simulate.sources.normal_ia import ALPHA, COHERENT, rate, two_sided
+from telperion.simulate.sources.normal_ia import ALPHA, COHERENT, TEMPLATE, rate, two_sided
 from telperion.simulate.spectra import read_salt
 from telperion.simulate.templates import KNOTS, SCATTER
 
 BETA = 3.1
 """Mag in B by which one unit of colour dims."""
-
-ZERO = 1e12
-"""SALT's x0 at 10 pc of a supernova with x1 and colour zero: -19.365 in B, whose zero point is 10.635."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,12 @@ class SaltIa:
 def surfaces(files: tuple[str, ...]) -> Grid:
     """Give a grid of three: both surfaces of SALT, nJy at 10 pc, and the colour law, mag, alike on all days."""
     salt = read_salt(Path(files[0]).parent)
-    mean, more = (cells(series) * ZERO for series in (salt.mean, salt.stretched))
-    law = salt.colour_law(1e4 * np.exp(SHORTEST + STEP * np.arange(mean.shape[1])))
-    parts = [daily(salt.mean.phase, light, like=mean) for light in (mean, more)]
-    values = np.stack([*parts, np.broadcast_to(law, parts[0].shape)])
-    return Grid(values.astype(np.float32), (-60.0, 1.0), (SHORTEST, STEP))
+    day, length = np.arange(salt.mean.phase[0], LAST_DAY + 1), np.exp(SHORTEST + STEP * np.arange(CELLS))
+    last = salt.mean.phase[-1]
+    fainter = np.maximum(TEMPLATE(day[:, None], length) - TEMPLATE(np.array(last), length), 0) * (day > last)[:, None]
+    parts = [
+        np.stack([np.interp(day, series.phase, column) for column in cells(series).T], axis=1) * 10 ** (-0.4 * fainter)
+        for series in (salt.mean, salt.stretched)
+    ]  # the surfaces are the light at 10 pc: -19.36 mag in B
+    values = np.stack([*parts, np.broadcast_to(salt.colour_law(1e4 * length), parts[0].shape)])
+    return Grid(values.astype(np.float32), (float(day[0]), 1.0), (SHORTEST, STEP))
