@@ -65,7 +65,7 @@ class Grid:
 
     def __call__(self, which: NDArray, phase: Array, wavelength: Array) -> Array:
         """Give light by template, phase and wavelength in micrometre, which broadcast; beyond its ends it is held."""
-        n, rows, columns = self.values.shape
+        _, rows, columns = self.values.shape
         row = np.clip((phase - self.phase[0]) / self.phase[1], 0, rows - 1)
         column = np.clip((np.log(wavelength) - self.wavelength[0]) / self.wavelength[1], 0, columns - 1)
         i = np.minimum(row.astype(np.int64), max(rows - 2, 0))

@@ -144,8 +144,8 @@ def _collapsed(index: Mapping[str, str], held_out: bool) -> list[tuple[Source, f
     whole = {group: sum(weight for _, weight, other in found if other == group) for group in rates}
     result = [(source, rates[group] * weight / whole[group]) for source, weight, group in found]
     if any(source.label == "SNII" for source, _, _ in found):
-        formulae = {source.name: (source, share) for source, share in KINDS["SNII"].items()}
-        for group, names in STAND_IN.items():
+        known = {source.name: (source, share) for source, share in KINDS["SNII"].items()}
+        for group, formulae in STAND_IN.items():
             if not whole[group]:
-                result += _shared((formulae[name] for name in names), rates[group]).items()
+                result += _shared((known[name] for name in formulae), rates[group]).items()
     return result

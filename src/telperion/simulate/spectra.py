@@ -138,7 +138,7 @@ class Salt:
         law = np.polynomial.Polynomial([0.0, 1 - sum(self.coefficients), *self.coefficients])
         x = (np.asarray(wavelength, dtype=float) - self.B) / (self.V - self.B)
         inside = np.clip(x, low, high)
-        return -(law(inside) + law.deriv()(inside) * (x - inside))
+        return -np.asarray(law(inside) + law.deriv()(inside) * (x - inside), dtype=float)
 
 
 def read_salt(folder: str | Path) -> Salt:
@@ -226,9 +226,8 @@ def read_kilonovae(path: str | Path) -> Kilonovae:
     light = found["log10_L_lambda"]
     shapes = {name: found[name].shape for name in names}
     n, days, lengths = light.shape if light.ndim == 3 else (0, 0, 0)
-    expected = {name: (n,) for name in ("model", "mass_msun", "velocity_c", "x_lan")}
-    expected |= {"time_days": (days,), "wavelength_A": (lengths,), "log10_L_lambda": (n, days, lengths)}
-    if shapes != expected or min(n, days - 1, lengths - 1) < 1 or found["model"].dtype.kind != "U":
+    expected: tuple[tuple[int, ...], ...] = (n,), (days,), (lengths,), (n, days, lengths), (n,), (n,), (n,)
+    if tuple(shapes.values()) != expected or min(n, days - 1, lengths - 1) < 1 or found["model"].dtype.kind != "U":
         raise ValueError(f"{path}: its arrays have the shapes {shapes}, which do not fit together")
     numbers = {name: _numbers(path, name, values) for name, values in found.items() if name != "model"}
     if numbers["log10_L_lambda"].max() > 45:

@@ -2,8 +2,8 @@
 
 Templates of Kessler et al. (2010), extended by Pierel et al. (2018), and of Vincenzi et al. (2019), these corrected for
 the dust of their hosts; types are those that both give. Offsets and scatter of magnitudes are ELAsTiCC's: either fixed,
-or such that every template of a family peaks, on average, at the mean in B of Richardson et al. (2014). Each object has a
-stretch of its own, a tilt of its colours and a slow wave over its light curves.
+or such that every template of a family peaks, on average, at the mean in B of Richardson et al. (2014). Each object has
+a stretch of its own, a tilt of its colours and a slow wave over its light curves.
 """
 
 from __future__ import annotations
@@ -16,8 +16,16 @@ import numpy as np
 
 from telperion.simulate.grid import Grid, kept, stack
 from telperion.simulate.literature import Bounded, Files, peak_in_b
-from telperion.simulate.source import TEN_PARSEC_NJY, Array, Parameters, Sky, core_collapse_rate, explode, host_dust
-from telperion.simulate.source import redshifts as draw_redshifts
+from telperion.simulate.source import (
+    TEN_PARSEC_NJY,
+    Array,
+    Parameters,
+    Sky,
+    core_collapse_rate,
+    explode,
+    host_dust,
+    redshifts,
+)
 from telperion.simulate.sources.nickel import warped, warps
 from telperion.simulate.spectra import read_text
 
@@ -72,8 +80,9 @@ def _vincenzi(*numbers: str) -> tuple[str, ...]:
 
 
 _PLATEAUS = (
-    "000018", "003818", "013376", "014450", "014599", "015031", "015320", "015339", "017564", "017862", "018109", "018297",
-    "018408", "018441", "018457", "018590", "018596", "018700", "018713", "018734", "018793", "018834", "018892", "020038",
+    "000018", "003818", "013376", "014450", "014599", "015031", "015320", "015339", "017564", "017862", "018109",
+    "018297", "018408", "018441", "018457", "018590", "018596", "018700", "018713", "018734", "018793", "018834",
+    "018892", "020038",
 )  # fmt: skip
 
 FAMILIES: Mapping[str, Family] = MappingProxyType({
@@ -154,9 +163,10 @@ class CollapsedStars:
             light = grid.highest(given["template"], phase, wavelength)
             return light * given["scale"] * (wavelength / 0.62) ** given["tilt"] * np.exp(np.abs(given["wave"]))
 
+        dust = host_dust(rng, n, family.dust) if family.dust else 0.0
         drawn = explode(
-            sky, rng, spectrum, parameters, redshift=draw_redshifts(rng, n, core_collapse_rate, *LIMITS[family.label]),
-            phases=(-60.0 * STRETCH, 300.0), probes=(), extinction=host_dust(rng, n, family.dust) if family.dust else 0.0,
+            sky, rng, spectrum, parameters, redshift=redshifts(rng, n, core_collapse_rate, *LIMITS[family.label]),
+            phases=(-60.0 * STRETCH, 300.0), probes=(), extinction=dust,
         )  # fmt: skip
         return Bounded(**vars(drawn), highest=highest)
 

@@ -135,10 +135,11 @@ class FoldedStars:
         which = rng.choice(self.files.chosen, n)
         # a template's colour gives the star's temperature, by which it has all others
         temperature = np.interp(colour[which] + rng.normal(0, 0.05, n), *_thermometer())
+        temperature = np.clip(temperature, kind.coolest, kind.hottest)
         new = period[which] * rng.lognormal(0, 0.03, n)
         stars = Cycles(
             redshift=np.full(n, np.nan), shapes=shapes, which=which,
-            mean=star_flux(rng, np.clip(temperature, kind.coolest, kind.hottest), magnitudes(rng, n, 15.5, 23.0, kind.slope)),
+            mean=star_flux(rng, temperature, magnitudes(rng, n, 15.5, 23.0, kind.slope)),
             template=np.zeros((n, len(BANDS))),
             amplitude=rng.lognormal(0, 0.1, n)[:, None] * rng.lognormal(0, 0.03, (n, len(BANDS))), period=new,
             epoch=FIRST_PEAK + rng.uniform(size=n) * new,
@@ -148,7 +149,7 @@ class FoldedStars:
 
 @cache
 def cycles(path: str, name: str) -> tuple[Array, Array, Array]:
-    """Give the templates of one kind: periods, days; mean g-r, mag; and their magnitudes about the mean, see `Cycles`."""
+    """Give the templates of one kind: periods, days; mean g-r; magnitudes about the mean as `Cycles` has them."""
     kind = KINDS[name]
     _, period, found = read_cycles(path, kind.bands)
     mean = found.mean(axis=2)

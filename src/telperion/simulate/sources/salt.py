@@ -1,7 +1,7 @@
 """Normal supernovae of type Ia by the surfaces of SALT3 (Kenworthy et al. 2021; retrained as F22, Taylor et al. 2023).
 
-Stretch, colour, rate and scatter are those of `telperion.simulate.sources.normal_ia`, and so is how it fades on after the
-last day of the surfaces.
+Stretch, colour, rate and scatter are those of `telperion.simulate.sources.normal_ia`, and so is how it fades on after
+the last day of the surfaces.
 """
 
 from __future__ import annotations
