@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from telperion.simulate.source import Array
 from telperion.simulate.spectra import Series
 
-VERSION = 1
+VERSION = 2
 """Of what this module makes of the same files; part of the name under which it is kept."""
 
 SHORTEST, STEP, CELLS = np.log(0.1), 0.0125, 200

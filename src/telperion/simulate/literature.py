@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,7 @@ def magnitudes_in(grid: Grid, centre: float, width: float) -> Array:
     return np.asarray(NJY - 2.5 * np.log10(np.maximum(light, 1e-30)))
 
 
+@cache
 def peak_in_b(grid: Grid) -> Array:
     """Give the absolute AB magnitude of templates at their peaks around 0.44 micrometre, shape ``(n,)``."""
     return np.asarray(magnitudes_in(grid, 0.437, 0.037).min(axis=1))

@@ -55,6 +55,11 @@ class Series:
         if not np.isfinite(self.flux).all():
             raise ValueError(f"{(~np.isfinite(self.flux)).sum()} fluxes are not finite")
 
+    def until(self, last: float) -> Series:
+        """Give the spectra up to a phase."""
+        kept = self.phase <= last
+        return Series(self.phase[kept], self.wavelength, self.flux[kept])
+
 
 def read_text(path: str | Path) -> Series:
     """Read a table of three columns: days, Angstrom, flux; of every day the same wavelengths, ``#`` for remarks.

@@ -94,6 +94,8 @@ class TabledDwarfNova:
         usual = 1.25 ** rng.uniform(-1, 1, n)[:, None] * rng.lognormal(0, 0.1, stars.boost.shape)
         longer = np.where(stars.boost > SUPER, rng.uniform(1.2, 1.8, n)[:, None], 1.0)
         which = rng.choice(self.files.chosen, n)
+        end = np.isfinite(table[which]).sum(axis=1) - 1
+        wait = np.diff(stars.start, axis=1, append=np.inf)
         own = {field.name: getattr(stars, field.name) for field in fields(stars)}
-        own["plateau"] = usual * longer
-        return TabledOutbursts(**own, shape=table[which], end=np.isfinite(table[which]).sum(axis=1) - 1)
+        own["plateau"] = np.minimum(usual * longer, wait / (STEP * end)[:, None])  # over before the next one
+        return TabledOutbursts(**own, shape=table[which], end=end)
