@@ -74,7 +74,9 @@ def read_text(path: str | Path) -> Series:
         table = np.loadtxt(path, comments="#", ndmin=2)
     except ValueError as error:
         raise ValueError(f"{path} is no table of numbers: {error}") from None
-    if table.shape[1:] != (3,) or not len(table):
+    if not len(table):
+        raise ValueError(f"{path} has no spectra")
+    if table.shape[1:] != (3,):
         raise ValueError(f"{path} has {table.shape[1]} columns, expected days, Angstrom and flux")
     days = table[:, 0]
     n_wavelengths = int(np.argmax(days != days[0])) or len(days)
@@ -102,7 +104,7 @@ def read_image(path: str | Path) -> Series:
     try:
         with fits.open(path, memmap=False) as hdus:
             header, image = hdus[0].header, hdus[0].data
-    except (OSError, TypeError, IndexError) as error:
+    except (OSError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{path} is no FITS file: {error}") from None
     if image is None or image.ndim != 2:
         raise ValueError(f"{path} has no image of days by wavelengths")

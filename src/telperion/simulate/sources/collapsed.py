@@ -135,8 +135,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({
 
 Types as Vincenzi et al. and the catalogue of sncosmo have them. Left out are SN 2007ms, which is typed II in one place
 and Ic in another, and two templates that go astray where they are extended: SN 2007iz, which brightens by a magnitude
-in i after two months, and SNLS 04D1la, which has hardly any light from 0.7 to 0.9 micrometre. ELAsTiCC's offsets for its
-K10 Ib templates are not known one by one: they are treated as the newer ones, and so are the two K10 IIn.
+in i after two months, and SNLS 04D1la, which has hardly any light from 0.7 to 0.9 micrometre. ELAsTiCC's offsets for
+its K10 Ib templates are not known one by one: they are treated as the newer ones, and so are the two K10 IIn.
 """
 
 LIMITS = {"SNII": (0.011, 1.8), "SNIb/c": (0.011, 1.5)}
