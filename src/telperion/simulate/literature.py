@@ -95,7 +95,7 @@ class Bounded(Explosions):
         n = len(self.redshift)
         owner, band = (axis.ravel() for axis in np.indices((n, len(BANDS))))
         found = replace(self, spectrum=self.highest)._flux(owner, np.zeros(owner.size), band)
-        return found.reshape(n, len(BANDS)) * (1 + 1e-9)
+        return found.reshape(n, len(BANDS)) * (1 + 1e-6)  # float32 rounds
 
 
 def magnitudes_in(grid: Grid, centre: float, width: float) -> Array:
