@@ -71,13 +71,16 @@ def test_light_is_conserved_over_the_cells():
     assert light[0].sum() * STEP == pytest.approx(expected, rel=1e-3)
 
 
-def test_no_continuum_is_bluer_than_a_hot_black_body_or_falls_faster():
+def test_no_continuum_is_bluer_than_a_hot_black_body_or_redder_than_a_cool_one():
     steep = natural((LENGTH[None] / 0.4) ** -6.0)
     blue = LENGTH < 0.37
     np.testing.assert_allclose(steep[0, blue] * LENGTH[blue] ** 2, (steep[0, blue] * LENGTH[blue] ** 2)[0], rtol=1e-6)
     red = LENGTH > 0.95
     slope = np.diff(np.log(steep[0, red])) / np.diff(np.log(LENGTH[red]))
     np.testing.assert_allclose(slope, -2, atol=1e-6)
+    redder = natural((LENGTH[None] / 0.4) ** 6.0)[0, LENGTH > 1.1]
+    slope = np.diff(np.log(redder)) / np.diff(np.log(LENGTH[LENGTH > 1.1]))
+    np.testing.assert_allclose(slope, 2, atol=1e-6)
     flat = natural(np.ones((1, CELLS)))
     np.testing.assert_array_equal(flat[0, LENGTH > 0.37], 1)
     assert (natural(np.full((1, CELLS), -1.0)) == 0).all()

@@ -3,7 +3,7 @@
 Wavelengths are cells of equal width in their logarithm, as wide as the wavelengths by which a passband is taken lie
 apart, so that lines between those are not missed. What the files lack is added with care: light after the last phase
 fades as it did before and ends as cobalt-56 does, and no continuum is bluer or falls redwards faster than a hot black
-body's.
+body's, or is redder than a cool one's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from telperion.simulate.source import Array
 from telperion.simulate.spectra import Series
 
-VERSION = 2
+VERSION = 1
 """Of what this module makes of the same files; part of the name under which it is kept."""
 
 SHORTEST, STEP, CELLS = np.log(0.1), 0.0125, 200
@@ -106,34 +106,34 @@ def cells(series: Series) -> Array:
 
 
 def natural(light: Array) -> Array:
-    """Hold the continuum of spectra, ``(n_phases, CELLS)``, to what a hot black body could be.
+    """Hold the continuum of spectra, ``(n_phases, CELLS)``, to what a hot or a cool black body could be.
 
-    No bluer than the square of the frequency below 0.4 micrometre, nor beyond 0.85 falling off faster than it; a fifth
-    is left for lines.
+    Below 0.4 micrometre no bluer than the square of the frequency; beyond 0.85 neither falling off faster than it nor
+    rising faster than the square of the wavelength, as at 3,500 K. A fifth is left for lines, a factor of two for calcium's.
     """
     centre = SHORTEST + STEP * np.arange(CELLS)
     light = np.maximum(light, 0)
-    for start, width, blue in ((np.log(0.40), 0.06, True), (np.log(0.82), 0.06, False)):
-        level = light[:, np.abs(centre - start) < width].mean(axis=1, keepdims=True)
-        thermal = level * np.exp(-2 * (centre - start))
-        light = np.minimum(light, np.where(centre < start, 1.25 * thermal, np.inf)) if blue else np.maximum(
-            light, np.where(centre > start + width, 0.8 * thermal, 0)
-        )  # fmt: skip
-    return light
+    blue, red = np.log(0.40), np.log(0.82)
+    level, last = (light[:, np.abs(centre - place) < 0.06].mean(axis=1, keepdims=True) for place in (blue, red))
+    light = np.where(centre < blue, np.minimum(light, 1.25 * level * np.exp(-2 * (centre - blue))), light)
+    hot, cool = (last * np.exp(power * (centre - red)) for power in (-2, 2))
+    return np.where(centre > red + 0.06, np.clip(light, 0.8 * hot, 2 * cool), light)
 
 
 def daily(phase: Array, light: Array) -> Array:
     """Give light on the days of the grid, shape ``(n_days, CELLS)``, from that at some phases.
 
-    Before the first phase it rises as the square of the time from `DAWN` days earlier. After the last it fades on as in
-    the last 20 days (by 0.005 to 0.06 mag a day), and within some 30 days as `COBALT`.
+    Before the first phase it rises as the square of the time from `DAWN` days earlier. After the last it fades on, its
+    colours held, as its optical light did in the last 20 days (by 0.005 to 0.06 mag a day), and in 30 days as `COBALT`.
     """
     day = np.arange(FIRST_DAY, LAST_DAY + 1, dtype=float)
     inside = np.stack([np.interp(day, phase, column) for column in light.T], axis=1)
     risen = np.clip(1 - (phase[0] - day) / DAWN, 0, 1) ** 2
-    before = np.array([np.interp(phase[-1] - 20, phase, column) for column in light.T])
-    floor = 1e-6 * light.max() + 1e-30
-    slope = np.clip(2.5 * np.log10(np.maximum(before, floor) / np.maximum(light[-1], floor)) / 20, 0.005, 0.06)
+    centre = np.exp(SHORTEST + STEP * np.arange(CELLS))
+    optical = light[:, (centre > 0.4) & (centre < 0.9)].sum(axis=1)
+    floor = 1e-6 * optical.max() + 1e-30
+    ends = [max(float(np.interp(when, phase, optical)), floor) for when in (phase[-1] - 20, phase[-1])]
+    slope = float(np.clip(2.5 * np.log10(ends[0] / ends[1]) / 20, 0.005, 0.06))
     late = np.maximum(day - phase[-1], 0)[:, None]
     fainter = COBALT * late + (slope - COBALT) * 30 * -np.expm1(-late / 30)
     return np.asarray(inside * risen[:, None] * 10 ** (-0.4 * fainter))

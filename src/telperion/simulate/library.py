@@ -37,7 +37,7 @@ STAND_IN = {"II": ("SNIIP-formula", "SNIIL-formula"), "IIb": ("SNIIb-formula",),
 """Formulae of the groups of type II, for those without templates."""
 
 
-def library(folder: str | Path, *, held_out: bool = False) -> Kinds:
+def library(folder: str | Path, *, held_out: bool = False, formulae: Kinds = KINDS) -> Kinds:
     """Give the sources of each class: of the templates in a folder, or the formula where it has none.
 
     Parameters
@@ -47,29 +47,32 @@ def library(folder: str | Path, *, held_out: bool = False) -> Kinds:
     held_out : bool
         Take the templates that are held out, for a test set, in place of the others. About a quarter of each family is,
         by the hashes of their names; what is alone in its family is in both.
+    formulae : mapping of str to mapping of Source to float, optional
+        What stands for the classes, or parts of classes, without templates.
 
     Returns
     -------
     mapping of str to mapping of Source to float
-        As `telperion.simulate.kinds.KINDS`, for all its classes.
+        As `telperion.simulate.kinds.KINDS`, for the classes of `formulae`.
 
     Raises
     ------
     ValueError
         There is no such folder, no template in it, or a file is not as it should be.
     """
-    if not Path(folder).is_dir():
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}")
-    index = _index(Path(folder))
+    index = _index(folder)
     alone = [*_spectral(index, held_out), *_stars(index, held_out)]
-    found = [*_collapsed(index, held_out), *((source, 1.0) for source in alone)]
+    found = [*_collapsed(index, held_out, formulae), *((source, 1.0) for source in alone)]
     if not found:
         raise ValueError(f"{folder} holds none of the template files that can be used; docs/simulation.md lists them")
     kinds: dict[str, Mapping[Source, float]] = {}
-    for label, formulae in KINDS.items():
+    for label, sources in formulae.items():
         made = [(source, share) for source, share in found if source.label == label]
         kept = FORMULA.get(label, 0.0) if made else 1.0
-        kinds[label] = _shared(made, 1 - kept) | _shared(formulae.items(), kept)
+        kinds[label] = _shared(made, 1 - kept) | _shared(sources.items(), kept)
     return kinds
 
 
@@ -132,7 +135,7 @@ def _stars(index: Mapping[str, str], held_out: bool) -> list[Source]:
     return found
 
 
-def _collapsed(index: Mapping[str, str], held_out: bool) -> list[tuple[Source, float]]:
+def _collapsed(index: Mapping[str, str], held_out: bool, formulae: Kinds) -> list[tuple[Source, float]]:
     """Give the sources of core-collapse supernovae and their rates, with the formulae of type II that stand in."""
     found: list[tuple[Source, float, str]] = []
     for name, family in collapsed.FAMILIES.items():
@@ -144,8 +147,8 @@ def _collapsed(index: Mapping[str, str], held_out: bool) -> list[tuple[Source, f
     whole = {group: sum(weight for _, weight, other in found if other == group) for group in rates}
     result = [(source, rates[group] * weight / whole[group]) for source, weight, group in found]
     if any(source.label == "SNII" for source, _, _ in found):
-        known = {source.name: (source, share) for source, share in KINDS["SNII"].items()}
-        for group, formulae in STAND_IN.items():
+        known = {source.name: (source, share) for source, share in formulae["SNII"].items()}
+        for group, standing in STAND_IN.items():
             if not whole[group]:
-                result += _shared((known[name] for name in formulae), rates[group]).items()
+                result += _shared((known[name] for name in standing), rates[group]).items()
     return result
