@@ -108,8 +108,9 @@ def cells(series: Series) -> Array:
 def natural(light: Array) -> Array:
     """Hold the continuum of spectra, ``(n_phases, CELLS)``, to what a hot or a cool black body could be.
 
-    Below 0.4 micrometre no bluer than the square of the frequency; beyond 0.85 neither falling off faster than it nor
-    rising faster than the square of the wavelength, as at 3,500 K. A fifth is left for lines, a factor of two for calcium's.
+    Below 0.4 micrometre no bluer than the square of the frequency; beyond 0.87 neither falling off faster than it nor
+    rising faster than the square of the wavelength, as at 3,500 K. For lines a fifth is left, and in the red a factor
+    of two.
     """
     centre = SHORTEST + STEP * np.arange(CELLS)
     light = np.maximum(light, 0)

@@ -54,7 +54,7 @@ def split(names: Sequence[str], held_out: bool) -> NDArray[np.int64]:
     --------
     >>> names = ["SN1998bw", "SN2006aj", "SN2009bb", "SN2012ap"]
     >>> split(names, True), split(names, False)
-    (array([0]), array([1, 2, 3]))
+    (array([3]), array([0, 1, 2]))
     """
     if len(names) < 2:
         return np.arange(len(names))

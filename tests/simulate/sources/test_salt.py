@@ -36,6 +36,9 @@ def test_the_mean_supernova_has_the_numbers_of_the_literature(grid):
     second = day[20:60][1:-1][(infrared[21:59] < infrared[20:58]) & (infrared[21:59] < infrared[22:60])]
     assert ((second > 18) & (second < 32)).any()  # the second maximum in I
     assert blue[day == 200] - blue[peak] == pytest.approx(6, abs=1)
+    assert magnitudes_in(Grid(grid.values[:1], grid.phase, grid.wavelength), 1.02, 0.04)[0][peak] == pytest.approx(
+        -18.0, abs=0.4
+    )  # Y, AB, which the surfaces themselves have a magnitude fainter
 
 
 def test_stretch_widens_and_colour_reddens(grid):

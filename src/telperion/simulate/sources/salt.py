@@ -1,7 +1,7 @@
 """Normal supernovae of type Ia by the surfaces of SALT3 (Kenworthy et al. 2021; retrained as F22, Taylor et al. 2023).
 
 Stretch, colour, rate and scatter are those of `telperion.simulate.sources.normal_ia`, and so is how it fades on after
-the last day of the surfaces.
+the last day of the surfaces. Beyond 0.87 micrometre, where the surfaces fall off, light is held to a hot black body's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from telperion.simulate.grid import CELLS, LAST_DAY, SHORTEST, STEP, Grid, cells, kept
+from telperion.simulate.grid import CELLS, LAST_DAY, SHORTEST, STEP, Grid, cells, kept, natural
 from telperion.simulate.literature import Bounded, Files
 from telperion.simulate.photosphere import at
 from telperion.simulate.source import TEN_PARSEC_NJY, Array, Parameters, Sky, explode, redshifts
@@ -22,6 +22,9 @@ from telperion.simulate.templates import KNOTS, SCATTER
 
 LEAST, MOST = -3.0, 2.0
 """Limits of x1."""
+
+TRUSTED = 0.87
+"""Micrometre to which the surfaces are trained well; beyond, stretch changes all light alike."""
 
 BETA = 3.1
 """Mag in B by which one unit of colour dims."""
@@ -80,11 +83,14 @@ def surfaces(files: tuple[str, ...]) -> Grid:
     """Give a grid of three: both surfaces of SALT, nJy at 10 pc, and the colour law, mag, alike on all days."""
     salt = read_salt(Path(files[0]).parent)
     day, length = np.arange(salt.mean.phase[0], LAST_DAY + 1), np.exp(SHORTEST + STEP * np.arange(CELLS))
+    mean, more = natural(cells(salt.mean)), cells(salt.stretched)
+    edge = int(np.searchsorted(length, TRUSTED))
+    more[:, edge:] = mean[:, edge:] * (more[:, edge] / np.maximum(mean[:, edge], 1e-30))[:, None]
     last = salt.mean.phase[-1]
     fainter = np.maximum(TEMPLATE(day[:, None], length) - TEMPLATE(np.array(last), length), 0) * (day > last)[:, None]
     parts = [
-        np.stack([np.interp(day, series.phase, column) for column in cells(series).T], axis=1) * 10 ** (-0.4 * fainter)
-        for series in (salt.mean, salt.stretched)
+        np.stack([np.interp(day, salt.mean.phase, column) for column in light.T], axis=1) * 10 ** (-0.4 * fainter)
+        for light in (mean, more)
     ]  # the surfaces are the light at 10 pc: -19.36 mag in B
     values = np.stack([*parts, np.broadcast_to(salt.colour_law(1e4 * length), parts[0].shape)])
     return Grid(values.astype(np.float32), (float(day[0]), 1.0), (SHORTEST, STEP))
