@@ -7,10 +7,10 @@ there keeps its formula.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from telperion.simulate.grid import digest
+from telperion.simulate.grid import Grid, digest, kept
 from telperion.simulate.kinds import KINDS, Kinds
 from telperion.simulate.lclib import read_cycles, read_events
 from telperion.simulate.literature import Files
@@ -71,8 +71,8 @@ def library(folder: str | Path, *, held_out: bool = False, formulae: Kinds = KIN
     kinds: dict[str, Mapping[Source, float]] = {}
     for label, sources in formulae.items():
         made = [(source, share) for source, share in found if source.label == label]
-        kept = FORMULA.get(label, 0.0) if made else 1.0
-        kinds[label] = _shared(made, 1 - kept) | _shared(sources.items(), kept)
+        stays = FORMULA.get(label, 0.0) if made else 1.0
+        kinds[label] = _shared(made, 1 - stays) | _shared(sources.items(), stays)
     return kinds
 
 
@@ -95,9 +95,18 @@ def _index(folder: Path) -> dict[str, str]:
     return index
 
 
-def _files(paths: Iterable[str], made: object, names: Iterable[str], held_out: bool) -> Files:
+def _files(paths: Iterable[str], recipe: str, names: Iterable[str], held_out: bool) -> Files:
     paths = tuple(paths)
-    return Files(paths, digest(paths, made.__name__), tuple(names), held_out)  # type: ignore[attr-defined]
+    return Files(paths, digest(paths, recipe), tuple(names), held_out)
+
+
+def _gridded(
+    paths: Iterable[str], made: Callable[[tuple[str, ...]], Grid], names: Iterable[str], held_out: bool
+) -> Files:
+    """Give files whose grid is made, if it is not kept: what is wrong with them is found out now, and only once."""
+    files = _files(paths, made.__name__, names, held_out)
+    kept(files.digest, files.paths, made)
+    return files
 
 
 def _spectral(index: Mapping[str, str], held_out: bool) -> list[Source]:
@@ -105,16 +114,17 @@ def _spectral(index: Mapping[str, str], held_out: bool) -> list[Source]:
     found: list[Source] = []
     if SALT[0] in index:
         beside = [str(Path(index[SALT[0]]).with_name(name)) for name in SALT]
-        found.append(salt.SaltIa(_files(beside, salt.surfaces, ("SALT3-F22",), held_out)))
+        found.append(salt.SaltIa(_gridded(beside, salt.surfaces, ("SALT3-F22",), held_out)))
     if NUGENT in index:
         found.append(
-            peculiar_ia.NugentSubluminousIa(_files([index[NUGENT]], peculiar_ia.subluminous, ("SN1991bg",), held_out))
+            peculiar_ia.NugentSubluminousIa(_gridded([index[NUGENT]], peculiar_ia.subluminous, ("SN1991bg",), held_out))
         )
     if HSIAO in index:
-        found.append(peculiar_ia.HsiaoIax(_files([index[HSIAO]], peculiar_ia.lines, ("Hsiao V3",), held_out)))
+        found.append(peculiar_ia.HsiaoIax(_gridded([index[HSIAO]], peculiar_ia.lines, ("Hsiao V3",), held_out)))
     if KASEN in index:
-        names = read_kilonovae(index[KASEN]).name
-        found.append(kilonova_grid.KasenKilonova.of(_files([index[KASEN]], kilonova_grid.models, names, held_out)))
+        grid = read_kilonovae(index[KASEN])
+        files = _gridded([index[KASEN]], kilonova_grid.models, grid.name, held_out)
+        found.append(kilonova_grid.KasenKilonova.of(files, grid))
     return found
 
 
@@ -124,14 +134,14 @@ def _stars(index: Mapping[str, str], held_out: bool) -> list[Source]:
     for name, kind in folded.KINDS.items():
         if kind.file in index:
             names, _, _ = read_cycles(index[kind.file], kind.bands)
-            found.append(folded.FoldedStars(_files([index[kind.file]], folded.cycles, names, held_out), name))
+            found.append(folded.FoldedStars(_files([index[kind.file]], name, names, held_out), name))
     if FLARES in index:
         names = [event.number for event in read_events(index[FLARES], "ugrizY")]
-        found.append(flare_events.FlareEvents(_files([index[FLARES]], flare_events.library, names, held_out)))
+        found.append(flare_events.FlareEvents(_files([index[FLARES]], "flares", names, held_out)))
     tables = [path for name, path in index.items() if name.endswith(OUTBURST) and "/" not in name]
     if shaped := [path for path in tables if outburst_tables.rises(path)]:
         names = [Path(path).name.removesuffix(OUTBURST) for path in shaped]
-        found.append(outburst_tables.TabledDwarfNova(_files(shaped, outburst_tables.shapes, names, held_out)))
+        found.append(outburst_tables.TabledDwarfNova(_files(shaped, "outbursts", names, held_out)))
     return found
 
 
@@ -141,7 +151,7 @@ def _collapsed(index: Mapping[str, str], held_out: bool, formulae: Kinds) -> lis
     for name, family in collapsed.FAMILIES.items():
         if there := [member for member in family.members if member in index]:
             names = [member.rpartition("/")[2].removesuffix(".SED") for member in there]
-            files = _files((index[member] for member in there), collapsed.gridded, names, held_out)
+            files = _gridded((index[member] for member in there), collapsed.gridded, names, held_out)
             found.append((collapsed.CollapsedStars(files, name), family.weight * len(there), family.group))
     rates = {family.group: family.rate for family in collapsed.FAMILIES.values()}
     whole = {group: sum(weight for _, weight, other in found if other == group) for group in rates}

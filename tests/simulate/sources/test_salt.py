@@ -1,5 +1,7 @@
 """Normal supernovae of SALT3: numbers they are known by, and the formula as a second opinion."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from telperion.simulate.literature import magnitudes_in
 from telperion.simulate.source import TEN_PARSEC_NJY
 from telperion.simulate.sources.normal_ia import NormalIa
 from telperion.simulate.sources.salt import surfaces
+from telperion.simulate.spectra import read_salt
 
 BANDS = {"B": (0.437, 0.037, -0.09), "V": (0.545, 0.036, 0.02), "R": (0.64, 0.05, 0.21), "I": (0.79, 0.05, 0.45)}
 """Centre and width, micrometre, and AB minus Vega."""
@@ -68,6 +71,19 @@ def test_redrawn_supernovae_are_those_of_the_formula(real_sources, make_sky):
     apart = found[0] - found[1]
     assert np.abs(apart[:, 1:]).max() < 0.45  # U is where lines differ
     assert np.abs(apart[:, 1:].mean()) < 0.15
+
+
+def test_surfaces_and_colour_law_are_sncosmos(real_sources):
+    sncosmo = pytest.importorskip("sncosmo", reason="the second opinion on SALT3 is sncosmo's")
+    folder = Path(real_sources["SNIa-SALT3"].files.paths[0]).parent
+    salt, other = read_salt(folder), sncosmo.SALT3Source(modeldir=str(folder))
+    other.set(x0=1e12, x1=-1.3, c=0.2)  # its surfaces are scaled by 1e-12
+    wavelength = salt.mean.wavelength[20:-20:7]
+    law = 10 ** (-0.4 * 0.2 * salt.colour_law(wavelength))
+    for row in (10, 20, 45):
+        mine = (salt.mean.flux - 1.3 * salt.stretched.flux)[row, 20:-20:7] * law
+        theirs = other.flux(salt.mean.phase[row], wavelength)
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
 
 
 def test_made_up_surfaces_give_back_their_light(made_up_sources, made_up, make_sky):

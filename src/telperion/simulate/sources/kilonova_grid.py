@@ -13,7 +13,7 @@ import numpy as np
 from telperion.simulate.grid import Grid, kept
 from telperion.simulate.literature import Bounded, Files
 from telperion.simulate.source import Array, Parameters, Sky, explode, host_dust, redshifts
-from telperion.simulate.spectra import read_kilonovae
+from telperion.simulate.spectra import Kilonovae, read_kilonovae
 
 TWO = 0.5
 """Share with two components."""
@@ -45,12 +45,11 @@ class KasenKilonova:
     galactic: bool = False
 
     @classmethod
-    def of(cls, files: Files) -> KasenKilonova:
-        """Give the source of a file."""
-        models = read_kilonovae(files.paths[0])
+    def of(cls, files: Files, found: Kilonovae) -> KasenKilonova:
+        """Give the source of a file and what was read from it."""
         chosen = files.chosen
-        poor = chosen[(models.lanthanides[chosen] <= POOR) & (models.velocity[chosen] >= 0.1)]
-        rich = chosen[(models.lanthanides[chosen] >= RICH) & (models.velocity[chosen] <= 0.2)]
+        poor = chosen[(found.lanthanides[chosen] <= POOR) & (found.velocity[chosen] >= 0.1)]
+        rich = chosen[(found.lanthanides[chosen] >= RICH) & (found.velocity[chosen] <= 0.2)]
         return cls(files, tuple(poor.tolist()), tuple(rich.tolist()))
 
     def draw(self, sky: Sky, rng: np.random.Generator) -> Bounded:

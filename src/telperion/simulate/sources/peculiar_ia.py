@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from telperion.simulate.grid import CELLS, SHORTEST, STEP, Grid, cells, kept, stack
+from telperion.simulate.grid import SHORTEST, STEP, Grid, cells, kept, stack
 from telperion.simulate.literature import Bounded, Files, magnitudes_in
 from telperion.simulate.photosphere import at
 from telperion.simulate.source import MARGIN, TEN_PARSEC_NJY, Array, Explosions, Parameters, Sky, explode, redshifts
@@ -119,12 +119,14 @@ def lines(files: tuple[str, ...]) -> Grid:
     """Give a grid of normal supernovae over the same averaged widely in wavelength: lines, around one."""
     found = read_image(files[0])
     light = np.maximum(cells(found), 1e-30)
+    wide = _averaged(light)
+    # a continuum averaged over a width is not itself where it bends: take out what a second average has in excess
+    ratio = np.clip(light * _averaged(wide) / wide**2, 0.3, 2.5)
+    return Grid(ratio[None].astype(np.float32), (float(found.phase[0]), 1.0), (SHORTEST, STEP))
+
+
+def _averaged(light: Array) -> Array:
+    """Average spectra over `SMOOTH`."""
     reach = int(SMOOTH / STEP / 2)
     total = np.cumsum(np.pad(light, ((0, 0), (reach + 1, reach)), mode="edge"), axis=1)
-    wide = (total[:, 2 * reach + 1 :] - total[:, : -2 * reach - 1]) / (2 * reach + 1)
-    # a continuum averaged over a width is not itself where it bends: take out what a second average has in excess
-    total = np.cumsum(np.pad(wide, ((0, 0), (reach + 1, reach)), mode="edge"), axis=1)
-    wider = (total[:, 2 * reach + 1 :] - total[:, : -2 * reach - 1]) / (2 * reach + 1)
-    ratio = np.clip(light * wider / wide**2, 0.3, 2.5)
-    assert ratio.shape[1] == CELLS
-    return Grid(ratio[None].astype(np.float32), (float(found.phase[0]), 1.0), (SHORTEST, STEP))
+    return np.asarray((total[:, 2 * reach + 1 :] - total[:, : -2 * reach - 1]) / (2 * reach + 1))
