@@ -68,8 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("-j", "--jobs", type=int, default=1, help="processes")
     simulate.add_argument("--mix", default="oracle", help="oracle, even, rates, or classes: 'KN=1,TDE=2'")
     simulate.add_argument("--format", choices=["parquet", "snana"], default="parquet")
-    simulate.add_argument("--held-out", action="store_true", help="fainter, redder, slower populations to test on")
+    simulate.add_argument("--held-out", action="store_true", help="a test set: shifted populations, other templates")
     simulate.add_argument("--opsim", type=Path, help="a list of pointings in place of the one that ships")
+    simulate.add_argument("--templates", type=Path, help="folder of template files, used for the classes they cover")
     simulate.add_argument("--gallery", action="store_true", help="draw a page of light curves of each class instead")
     simulate.set_defaults(command=_simulate)
 
@@ -149,7 +150,15 @@ def _simulate(arguments: argparse.Namespace) -> None:
     from telperion.simulate.shifted import shifted
 
     cadence = Cadence.from_opsim(arguments.opsim, seed=arguments.seed) if arguments.opsim else None
-    kinds = shifted(KINDS) if arguments.held_out else KINDS
+    kinds = KINDS
+    if arguments.templates:
+        from telperion.simulate.library import library
+        from telperion.simulate.literature import templates
+
+        kinds = library(arguments.templates, held_out=arguments.held_out)
+        Console().print(f"from templates: {', '.join(templates(kinds))}; all other classes from formulae")
+    if arguments.held_out:
+        kinds = shifted(kinds)
     if arguments.gallery:
         from telperion.figures import gallery_figure
         from telperion.simulate.survey import batches

@@ -9,10 +9,25 @@ from telperion.cli import main
 from telperion.formats import read
 from telperion.simulate.kinds import KINDS, MIXES, ORACLE, counts, mix
 from telperion.simulate.save import save
+from telperion.simulate.sources.collapsed import FAMILIES
+from telperion.simulate.sources.folded import KINDS as FOLDED
 from telperion.simulate.survey import batches
 from telperion.taxonomy import Taxonomy
 
 SOURCES = [source for kinds in KINDS.values() for source in kinds]
+TEMPLATES = [
+    "SNIa-SALT3", "SNI91bg-Nugent", "SNIax-Hsiao", *FAMILIES, "KN-Kasen", *FOLDED, "Mdwarf-events", "DwarfNova-OGLE",
+]  # fmt: skip
+EVERY = [source.name for source in SOURCES] + [f"{kind} {name}" for kind in ("made-up", "real") for name in TEMPLATES]
+
+
+@pytest.fixture(params=EVERY)
+def source(request):
+    """Each source in turn: of formulae, of made-up templates and of the literature's, where they are."""
+    kind, _, name = request.param.rpartition(" ")
+    if kind:
+        return request.getfixturevalue("made_up_sources" if kind == "made-up" else "real_sources")[name]
+    return next(source for source in SOURCES if source.name == name)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +46,6 @@ def test_every_leaf_of_the_tree_has_its_sources():
         assert sum(kinds.values()) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_what_is_drawn_in_the_galaxy_has_no_redshift(source, make_sky):
     drawn = source.draw(make_sky(20), np.random.default_rng(0))
     assert np.isnan(drawn.redshift).all() == source.galactic
@@ -39,7 +53,6 @@ def test_what_is_drawn_in_the_galaxy_has_no_redshift(source, make_sky):
     assert len(drawn.take(np.array([3, 1])).redshift) == 2
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_light_is_finite_bounded_and_each_objects_own(source, make_sky):
     sky, chosen = make_sky(60, seed=3), np.array([31, 4, 17])
     drawn = source.draw(sky, np.random.default_rng(4))

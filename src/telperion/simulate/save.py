@@ -13,6 +13,7 @@ from rich.progress import Progress
 from telperion.formats import parquet, snana_writer
 from telperion.simulate.cadence import Cadence, shipped_cadence
 from telperion.simulate.kinds import KINDS, Kinds
+from telperion.simulate.literature import templates
 from telperion.simulate.survey import batches, split
 
 Form = Literal["parquet", "snana"]
@@ -97,6 +98,8 @@ def _claim(
         "seed": seed,
         "form": form,
     }
+    if made := templates({label: kinds[label] for label in counts}):
+        card["templates"] = made
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CARD
     if path.is_file():

@@ -58,6 +58,11 @@ class Shifted:
         """Whether it is in the Milky Way."""
         return self.source.galactic
 
+    @property
+    def files(self) -> object:
+        """Template files that the source is made of, None without any."""
+        return getattr(self.source, "files", None)
+
     def draw(self, sky: Sky, rng: np.random.Generator) -> Shift:
         """Draw one object at each place of a sky."""
         n = len(sky)

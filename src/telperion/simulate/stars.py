@@ -29,9 +29,9 @@ STARS = np.array([
 (2011) and Kraus & Hillenbrand (2007)."""
 
 
-def some(drawn: Any, objects: NDArray[np.int64]) -> dict[str, Any]:
-    """Give every field of a dataclass of arrays for some of its objects."""
-    return {field.name: getattr(drawn, field.name)[objects] for field in fields(drawn)}
+def some(drawn: Any, objects: NDArray[np.int64], whole: str = "") -> dict[str, Any]:
+    """Give every field of a dataclass of arrays for some of its objects, but one that all share as a whole."""
+    return {field.name: getattr(drawn, field.name)[objects] for field in fields(drawn) if field.name != whole}
 
 
 def star_colours(temperature: Array) -> Array:
