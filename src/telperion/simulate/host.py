@@ -63,7 +63,8 @@ PASSIVE = {"SNIa": 0.35, "SNI91bg": 0.85, "SNIax": 0.15, "TDE": 0.5, "KN": 0.5, 
 
 
 BRIGHTER = 0.4
-"""dex by which old stars of a mass shine brighter for a unit of redshift, up to 2 (van der Wel et al. 2005 find .6 to .8 in B)."""
+"""dex by which old stars of a mass shine brighter for a unit of redshift, up to 2; van der Wel et al. (2005) find .6 to .8
+in B."""
 
 MORE_YOUNG = 1.6
 """Power of ``1 + redshift`` with which young stars gain on old ones; fewer stars are new today for the same mass
