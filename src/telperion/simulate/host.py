@@ -55,16 +55,15 @@ MASSES = {
     "AGN": (10.8, 0.4), "SLSN": (8.9, 0.7), "PISN": (9.0, 0.7),
 }  # fmt: skip
 """Mean and spread of the log10 of the stellar mass in solar masses of star-forming hosts, 9.9 and 0.7 in other classes:
-normal supernovae after Sullivan et al. (2010), superluminous ones after Perley et al. (2016), disruptions after
-Hammerstein et al. (2021); hosts of quasars are massive. Passive hosts are of at least 10.7 on average."""
+normal supernovae after Sullivan et al. (2010), superluminous ones after Perley et al. (2016); hosts of quasars are massive.
+Passive hosts are of at least 10.7 on average."""
 
 PASSIVE = {"SNIa": 0.35, "SNI91bg": 0.85, "SNIax": 0.15, "TDE": 0.5, "KN": 0.5, "CaRT": 0.6, "AGN": 0.3}
-"""Share of hosts nearby that form hardly any stars, 0.1 in other classes; it falls as one over ``1 + redshift``."""
-
+"""Share of hosts nearby that form hardly any stars, 0.03 in other classes; it falls as one over ``1 + redshift``."""
 
 BRIGHTER = 0.4
-"""dex by which old stars of a mass shine brighter for a unit of redshift, up to 2; van der Wel et al. (2005) find .6 to .8
-in B."""
+"""dex by which old stars of a mass shine brighter for a unit of redshift, up to 2; in B it is .6 to .8 (van der Wel et
+al. 2005)."""
 
 MORE_YOUNG = 1.6
 """Power of ``1 + redshift`` with which young stars gain on old ones; fewer stars are new today for the same mass
@@ -121,7 +120,7 @@ def _host(
     redshift: Array, deep: NDArray[np.bool_], mwebv: Array, label: str, rng: np.random.Generator
 ) -> tuple[dict[str, Array], Array]:
     n = len(redshift)
-    passive = rng.uniform(size=n) * (1 + redshift) < PASSIVE.get(label, 0.1)
+    passive = rng.uniform(size=n) * (1 + redshift) < PASSIVE.get(label, 0.03)
     mean, spread = MASSES.get(label, (9.9, 0.7))
     mass = np.where(passive, rng.normal(max(mean, 10.7), 0.5, n), rng.normal(mean, spread, n))
     forming = 10 ** (rng.normal(-0.25, 0.35, n) + SMALL_YOUNG * (mass - 9.9))
