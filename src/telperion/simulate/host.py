@@ -51,14 +51,14 @@ NUCLEAR = frozenset({"AGN", "TDE"})
 """Classes at the centres of their hosts."""
 
 MASSES = {
-    "SNIa": (10.4, 0.6), "SNI91bg": (10.8, 0.5), "KN": (10.5, 0.6), "CaRT": (10.5, 0.7), "TDE": (10.2, 0.5),
+    "SNIa": (10.4, 0.6), "SNI91bg": (10.8, 0.5), "KN": (9.7, 0.7), "CaRT": (10.5, 0.7), "TDE": (10.2, 0.5),
     "AGN": (10.8, 0.4), "SLSN": (8.9, 0.7), "PISN": (9.0, 0.7),
 }  # fmt: skip
 """Mean and spread of the log10 of the stellar mass in solar masses of star-forming hosts, 9.9 and 0.7 in other classes:
-normal supernovae after Sullivan et al. (2010), superluminous ones after Perley et al. (2016); hosts of quasars are massive.
-Passive hosts are of at least 10.7 on average."""
+normal supernovae after Sullivan et al. (2010), superluminous ones after Perley et al. (2016), kilonovae as of short
+bursts of gamma rays (Nugent et al. 2022); quasars' are massive. Passive hosts are of at least 10.7 on average."""
 
-PASSIVE = {"SNIa": 0.35, "SNI91bg": 0.85, "SNIax": 0.15, "TDE": 0.5, "KN": 0.5, "CaRT": 0.6, "AGN": 0.3}
+PASSIVE = {"SNIa": 0.35, "SNI91bg": 0.85, "SNIax": 0.15, "TDE": 0.5, "KN": 0.25, "CaRT": 0.6, "AGN": 0.3}
 """Share of hosts nearby that form hardly any stars, 0.03 in other classes; it falls as one over ``1 + redshift``."""
 
 BRIGHTER = 0.4

@@ -72,10 +72,11 @@ def test_u_and_g_fall_on_the_plateau_while_i_and_z_stay(drawn, absolute):
 
 
 def test_plateaus_are_blue_at_first_and_red_later(drawn, absolute):
-    """g-r of -0.2 in the first days, 0.9 after 50 (de Jaeger et al. 2018); u-g about 2 (U-B of SN 1999em)."""
+    """g-r of -0.2 at first, 0.0 after 15 days, 0.9 after 50 (de Jaeger et al. 2018); u-g of 2 (U-B of SN 1999em)."""
     source = drawn["SNIIP-formula"]
     u, g, r = (absolute(source, AGES, band) for band in "ugr")
     assert np.median(at(g - r, AGES, 3)) == pytest.approx(-0.2, abs=0.15)
+    assert np.median(at(g - r, AGES, 15)) == pytest.approx(0.0, abs=0.15)
     assert np.median(at(g - r, AGES, 50)) == pytest.approx(0.9, abs=0.2)
     assert np.median(at(u - g, AGES, 50)) == pytest.approx(2.0, abs=0.4)
 
