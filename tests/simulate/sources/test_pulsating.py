@@ -149,7 +149,7 @@ def test_star_colours_follow_the_main_sequence():
 
 def test_rr_lyrae_thin_out_as_the_halo_does():
     """Towards the pole and beyond the break numbers a unit of log distance fall as the power 3 - 4.4 of it."""
-    n, none = 60_000, np.zeros(0)
+    n, none = 20_000, np.zeros(0)
     pole = Sky(
         np.full(n, 192.86), np.full(n, 27.13), np.zeros(n), np.zeros(n, dtype=bool), np.zeros(n + 1, dtype=np.int64),
         none, none.astype(np.int8), none,
