@@ -163,6 +163,14 @@ def test_rr_lyrae_thin_out_as_the_halo_does():
     assert near / double < 1.3
 
 
+def test_cepheids_and_delta_scuti_are_mostly_bright(drawn):
+    """Medians of r of 14.3 and 17.1, last twentieths of 19.0 and 18.9 in ZTF; what is brighter than 15 saturates."""
+    for kind, faint in ((Cepheid, 20.5), (DeltaScuti, 21.5)):
+        r = 31.4 - 2.5 * np.log10(drawn[kind][1].mean[:, 2])
+        assert 15 < r.min() < np.median(r) < 18.5
+        assert r.max() < faint + 0.1
+
+
 def test_rr_lyrae_are_as_bright_as_those_of_the_halo(drawn):
     """Most of those of SDSS stripe 82 are between r of 15 and 19, the farthest at 21 (Sesar et al. 2010)."""
     _, stars = drawn[RrLyrae]
