@@ -41,6 +41,32 @@ def test_photometric_redshifts_have_a_narrow_core_and_outliers(near):
     )
 
 
+def test_photometric_redshifts_are_lost_more_often_nearby(make_sky, near):
+    """Of the objects of PLAsTiCC .12 to .18 are off by .15 (1 + z) below z of .3, .04 to .06 from .3 to .8."""
+    far, _ = context(make_sky(3000), np.full(3000, 0.6), "SNIa", np.random.default_rng(0))
+    lost = [(np.abs(known["hostgal_photoz"] - z) / (1 + z) > 0.15) for known, z in ((near[0], 0.2), (far, 0.6))]
+    assert 0.08 < lost[0].mean() < 0.15
+    assert 0.02 < lost[1].mean() < 0.08
+
+
+def test_distant_galaxies_are_younger_and_brighter_for_their_mass(make_sky):
+    """Hosts of normal supernovae at .76 have i of 19.2 to 23.3, 21.1 the middle, in a library without faint ones."""
+    known, _ = context(make_sky(3000), np.full(3000, 0.76), "SNIa", np.random.default_rng(0))
+    assert np.nanmedian(known["hostgal_mag_i"]) == pytest.approx(22.2, abs=0.7)
+    assert np.nanmedian(known["hostgal_mag_g"] - known["hostgal_mag_i"]) < 1.6
+
+
+def test_nuclei_have_hosts_and_superluminous_supernovae_dwarfs(make_sky):
+    """Below 2e9 solar masses (Perley et al. 2016); M of -16 to -20 in the blue (Schulze et al. 2018)."""
+    sky, z = make_sky(2000), np.full(2000, 1.2)
+    nucleus, _ = context(sky, z, "AGN", np.random.default_rng(0))
+    dwarf, _ = context(sky, z, "SLSN", np.random.default_rng(0))
+    assert np.isfinite(nucleus["hostgal_photoz"]).mean() > 0.98
+    assert 0.8 < np.isfinite(dwarf["hostgal_photoz"]).mean() < 0.95
+    assert (dwarf["hostgal_logmass"] < 9.5).mean() > 0.6
+    assert np.nanmedian(dwarf["hostgal_mag_i"]) > np.nanmedian(nucleus["hostgal_mag_i"]) + 2
+
+
 def test_spectroscopic_redshifts_are_as_common_as_a_survey_makes_them(make_sky):
     sky = make_sky(4000)
     for z, share in ((0.02, 1.0), (0.1, 0.072), (0.5, 0.024), (0.95, 0.0)):

@@ -109,11 +109,13 @@ def test_quasars_are_flux_limited_and_most_common_at_some_two():
     redshift, absolute = luminosities(np.random.default_rng(0), 20_000)
     assert redshift.min() >= 0.05
     assert redshift.max() <= 2.95
-    assert 1.2 < np.median(redshift) < 2.0
+    assert 1.0 < np.median(redshift) < 1.8
     assert (redshift < 0.5).mean() > 0.02
     assert absolute.min() > -30
-    assert absolute.max() < -18.4
-    assert -25 < np.median(absolute) < -22
+    assert absolute.max() < -17.4
+    near, faint = redshift < 0.3, absolute > -20.5
+    assert (near & faint).sum() > 3 * (near & ~faint).sum()  # Seyfert nuclei, of slope -2.0 (Schulze et al. 2009)
+    assert -24 < np.median(absolute) < -21
     assert BRIGHTEST < FAINTEST
 
 

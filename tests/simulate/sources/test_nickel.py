@@ -3,9 +3,6 @@
 import numpy as np
 import pytest
 
-from telperion.bands import BANDS
-from telperion.simulate.passbands import passbands
-from telperion.simulate.source import TEN_PARSEC_NJY
 from telperion.simulate.sources import nickel
 from telperion.simulate.sources.nickel import CalciumRich, PairInstability, StrippedEnvelope, blanketed, decay, heated
 
@@ -14,17 +11,8 @@ NAMES = [kind.name for kind in KINDS]
 PHASES = {"SNIb/c-nickel": (-40, 105, 1.0), "CaRT-nickel": (-25, 80, 1.0), "PISN-nickel": (-160, 160, 5.0)}
 
 
-def absolute(drawn, phase, band):
-    """Absolute magnitudes without dust, shape ``(n, n_phases)``."""
-    bands, n = passbands(), len(drawn.redshift)
-    wavelength, weight = bands.wavelength[BANDS.index(band)], bands.weight[BANDS.index(band)]
-    given = {name: values[:, None] for name, values in drawn.parameters.items()}
-    flux = [(drawn.spectrum(given, np.full((n, 1), when), wavelength[None]) * weight).sum(axis=1) for when in phase]
-    return 31.4 - 2.5 * np.log10(np.maximum(TEN_PARSEC_NJY * np.stack(flux, axis=1), 1e-30))
-
-
 @pytest.fixture(scope="module")
-def curves(make_sky):
+def curves(make_sky, absolute):
     """Objects of each kind, their phases, magnitudes in r, peak phases and a way to read other bands."""
     found = {}
     for kind in KINDS:
@@ -42,20 +30,21 @@ def decline(curve, days):
     return np.array(later) - red.min(axis=1)
 
 
-def colour(curve, one, other, days):
-    """Median colour at days after the peak in r."""
-    drawn, phase, _, peak = curve
-    difference = absolute(drawn, phase, one) - absolute(drawn, phase, other)
-    return np.median([np.interp(peak[k] + days, phase, difference[k]) for k in range(len(difference))])
+@pytest.fixture(scope="module")
+def colour(absolute):
+    """``colour(curve, one, other, days)``: the median colour at days after the peak in r."""
+
+    def median(curve, one, other, days):
+        drawn, phase, _, peak = curve
+        difference = absolute(drawn, phase, one) - absolute(drawn, phase, other)
+        return np.median([np.interp(peak[k] + days, phase, difference[k]) for k in range(len(difference))])
+
+    return median
 
 
 def rise(curve):
     drawn, _, _, peak = curve
     return peak + drawn.parameters["rise"]
-
-
-def spread(values):
-    return np.percentile(values, [5, 50, 95])
 
 
 def test_nickel_and_cobalt_power_is_that_of_nadyozhin_1994():
@@ -90,7 +79,7 @@ def test_lines_swallow_the_blue_only():
     assert share[2] > 0.99
 
 
-def test_stripped_envelopes_are_as_bright_and_fast_as_found(curves):
+def test_stripped_envelopes_are_as_bright_and_fast_as_found(curves, spread):
     """Peaks of Drout et al. (2011) and Prentice et al. (2019), rises and declines of Taddia et al. (2015) and wider."""
     curve = curves["SNIb/c-nickel"]
     low, median, high = spread(curve[2].min(axis=1))
@@ -101,7 +90,7 @@ def test_stripped_envelopes_are_as_bright_and_fast_as_found(curves):
     assert spread(decline(curve, 15)) == pytest.approx([0.35, 0.58, 0.95], abs=0.15)
 
 
-def test_broad_lined_ones_are_a_magnitude_brighter(curves, make_sky, monkeypatch):
+def test_broad_lined_ones_are_a_magnitude_brighter(curves, make_sky, monkeypatch, absolute):
     """M_R of -18.5 against -17.5 (Drout et al. 2011; Taddia et al. 2019)."""
     monkeypatch.setattr(nickel, "BROAD_LINED", 1.0)
     drawn = StrippedEnvelope().draw(make_sky(300), np.random.default_rng(3))
@@ -109,7 +98,7 @@ def test_broad_lined_ones_are_a_magnitude_brighter(curves, make_sky, monkeypatch
     assert peak - np.median(curves["SNIb/c-nickel"][2].min(axis=1)) == pytest.approx(-1.0, abs=0.4)
 
 
-def test_stripped_envelopes_redden_after_the_peak(curves):
+def test_stripped_envelopes_redden_after_the_peak(curves, colour):
     """g-r of 0.4 at the peak and 0.9 twenty days later (Taddia et al. 2015; Stritzinger et al. 2018)."""
     curve = curves["SNIb/c-nickel"]
     assert colour(curve, "g", "r", 0) == pytest.approx(0.4, abs=0.15)
@@ -117,7 +106,7 @@ def test_stripped_envelopes_redden_after_the_peak(curves):
     assert colour(curve, "u", "g", 20) > 1.5
 
 
-def test_calcium_rich_ones_are_faint_fast_and_red(curves):
+def test_calcium_rich_ones_are_faint_fast_and_red(curves, colour, spread):
     """-15 to -16.5 at the peak after 8 to 15 days (Kasliwal et al. 2012; De et al. 2020)."""
     curve = curves["CaRT-nickel"]
     low, median, high = spread(curve[2].min(axis=1))
@@ -128,12 +117,12 @@ def test_calcium_rich_ones_are_faint_fast_and_red(curves):
     assert colour(curve, "g", "r", 20) > 0.9
 
 
-def test_calcium_rich_ones_glow_in_calcium_when_late(curves):
+def test_calcium_rich_ones_glow_in_calcium_when_late(curves, colour):
     curve = curves["CaRT-nickel"]
     assert colour(curve, "r", "i", 40) > colour(curve, "r", "i", 0) + 0.4
 
 
-def test_pair_instability_is_bright_slow_and_red(curves):
+def test_pair_instability_is_bright_slow_and_red(curves, colour, spread):
     """-18 to -21.5 after 80 to 150 days, as Kasen, Woosley & Heger (2011) computed for helium stars."""
     curve = curves["PISN-nickel"]
     low, _, high = spread(curve[2].min(axis=1))

@@ -21,7 +21,7 @@ def curves(make_sky):
 def test_peaks_rises_and_declines(curves):
     days, magnitude = curves
     peak, rise = magnitude.min(axis=1), days[magnitude.argmin(axis=1)]
-    # corrected for what surveys miss -21.1 with a scatter of 0.7 (Lunnan et al. 2018), as found -22 to -20 (De Cia et al.)
+    # -21.1 with a scatter of 0.7, corrected for what surveys miss (Lunnan et al. 2018); -22 to -20 (De Cia et al. 2018)
     assert -22 < np.median(peak) < -21.1
     assert 0.5 < peak.std() < 0.9
     assert peak.max() < -19.5

@@ -2,9 +2,9 @@
 
 Time scale and amplitude of the walk follow wavelength, luminosity and black-hole mass as MacLeod et al. (2010) found.
 All bands share one walk, the red ones a little late, as light of a disc that is heated from its middle (lag as
-wavelength^4/3: Cackett, Horne & Winkler 2007). Luminosities follow Croom et al. (2004, 2009), spectra Vanden Berk et
-al. (2001), the hydrogen between the galaxies Madau (1995). Changing looks (LaMassa et al. 2015; Graham et al. 2020) are
-a logistic switch on top of the walk.
+wavelength^4/3: Cackett, Horne & Winkler 2007). Luminosities follow Croom et al. (2004, 2009), nearby with more faint
+nuclei (Schulze, Wisotzki & Husemann 2009); spectra Vanden Berk et al. (2001), the hydrogen between the galaxies Madau
+(1995). Changing looks (LaMassa et al. 2015; Graham et al. 2020) are a logistic switch on top of the walk.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from telperion.simulate.passbands import passbands
 from telperion.simulate.source import Array, Light, Sky, extinction_curve, host_dust, nanojansky
 
 NEAREST, FARTHEST = 0.05, 2.95
-FAINTEST_NUCLEUS, FAINTEST, BRIGHTEST = -18.5, 24.0, 15.5
+FAINTEST_NUCLEUS, FAINTEST, BRIGHTEST = -17.5, 24.0, 15.5
 """The least absolute, and the apparent i magnitudes that are drawn: fainter ones vary below what a survey detects."""
+
+STEEPER = 0.6
+"""By how much the faint end of the luminosity function is steeper nearby: of slope -2.0 there (Schulze et al. 2009)."""
 
 I_BAND = 0.7545
 """Micrometre at which the absolute i magnitude is meant, rest frame."""
@@ -185,7 +188,7 @@ def walk(time: Array, offsets: NDArray[np.int64], damping: Array, seed: NDArray[
 
 
 def luminosities(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """Draw redshifts and absolute i magnitudes of quasars of a flux-limited sample (Croom et al. 2004, 2009).
+    """Draw redshifts and absolute i magnitudes of nuclei of a flux-limited sample (Croom et al. 2004, 2009).
 
     Returns
     -------
@@ -196,7 +199,8 @@ def luminosities(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
     volume = np.gradient(comoving**3, z)
     knee = -21.9 - 2.5 * (1.39 * z - 0.29 * z**2)  # their b_J, 0.3 mag bluer
     above = 0.4 * (magnitude - knee[:, None])
-    density = volume[:, None] / (10 ** (-2.33 * above) + 10 ** (-0.41 * above))  # slopes of 2009, evolution of 2004
+    faint = 0.41 + STEEPER * np.exp(-z / 0.6)[:, None]
+    density = volume[:, None] / (10 ** (-2.33 * above) + 10 ** (-faint * above))  # slopes of 2009, evolution of 2004
     apparent = magnitude + (distance_modulus(z) - 1.25 * np.log10(1 + z))[:, None]
     share = np.cumsum(density * ((apparent > BRIGHTEST) & (apparent < FAINTEST)))
     cell = np.minimum(np.searchsorted(share, rng.uniform(0, share[-1], n)), len(share) - 1)

@@ -1,9 +1,9 @@
 """Dwarf novae: a white dwarf's accretion disc that flares up by magnitudes again and again.
 
 Outbursts rise in a day or so, stay bright for days and decline by some 0.4 mag a day; some stars have superoutbursts,
-longer and brighter, every few. The rarer the outbursts the larger they are (Kukarkin & Parenago 1934; Warner 1995), with
-much scatter, as Otulakowska-Hypka et al. (2016) find that relation only for superoutbursts. Durations and rates are round
-numbers after Coppejans et al. (2016) and Mroz et al. (2015).
+longer and brighter, every few. The rarer the outbursts the larger they are (Kukarkin & Parenago 1934; Warner 1995),
+with much scatter, as Otulakowska-Hypka et al. (2016) find that relation only for superoutbursts. Durations and rates
+are round numbers after Coppejans et al. (2016) and Mroz et al. (2015).
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 IIP and IIL are written by their V light curve, a fast rise, a steeper and a flatter decline, a drop and the tail of
 cobalt-56 (Olivares et al. 2010; numbers after Anderson et al. 2014), and a photosphere that cools as a power of time
-(Rabinak & Waxman 2011) until hydrogen recombines; then lines swallow the blue. IIb are stripped envelopes, some with
-the light of a shocked extended envelope first (Piro 2015). IIn have a hot continuum for long, with rises and declines
-after Nyholm et al. (2020).
+(Rabinak & Waxman 2011) until hydrogen recombines (Faran, Nakar & Poznanski 2018); then lines swallow the blue. IIb are
+stripped envelopes, some with the light of a shocked extended envelope first (Piro 2015). IIn have a hot continuum for
+long, with rises and declines after Nyholm et al. (2020).
 """
 
 from __future__ import annotations

@@ -119,7 +119,8 @@ class StrippedEnvelope:
         return explode(
             sky, rng, spectrum, parameters,
             redshift=redshifts(rng, n, core_collapse_rate, 0.011, 1.5), phases=(-70.0, 500.0),
-            probes=(-42.0, -33.0, -25.0, -19.0, -15.0, -12.0, -9.0, -6.5, -4.0, -1.0, 4.0, 10.0), extinction=host_dust(rng, n, 0.4),
+            probes=(-42.0, -33.0, -25.0, -19.0, -15.0, -12.0, -9.0, -6.5, -4.0, -1.0, 4.0, 10.0),
+            extinction=host_dust(rng, n, 0.4),
         )  # fmt: skip
 
 

@@ -5,8 +5,8 @@ The debris returns at a rate that falls as time^-5/3 once the whole star is torn
 the Eddington luminosity limits it softly (Mockler, Guillochon & Ramirez-Ruiz 2019). Peak luminosities follow a double
 power law, bright end after van Velzen (2018); temperatures and time scales are those of van Velzen et al. (2021) and
 Hammerstein et al. (2023), who fit light that dust in the host has reddened already, so there is little more of it;
-they lose a magnitude in 40 days, as those of Hinkle et al. (2020). The rate in redshift is that of PLAsTiCC (Kessler et
-al. 2019).
+they lose most of a magnitude in 40 days, as those of Hinkle et al. (2020) do. The rate in redshift is that of PLAsTiCC
+(Kessler et al. 2019).
 """
 
 from __future__ import annotations
