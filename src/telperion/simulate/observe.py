@@ -84,6 +84,14 @@ def could_trigger(brightest: Array, mwebv: Array, deepest: Array) -> NDArray[np.
     return np.asarray((brightest * dimming(mwebv) > FAINTEST * noise).any(axis=1))
 
 
+def could_be_seen_twice(sky: Sky, light: Light) -> NDArray[np.bool_]:
+    """Tell which objects exceed `FAINTEST` times the noise of the sky at two visits at least, shape ``(n,)``."""
+    owner = sky.owner
+    noise = 0.2 * 10 ** (0.4 * (NJY - sky.depth))
+    seen = np.abs(light.difference) * dimming(sky.mwebv)[owner, sky.band] > FAINTEST * noise
+    return np.bincount(owner[seen], minlength=len(sky)) >= 2
+
+
 def dimming(mwebv: Array) -> Array:
     """Give the share of light that the dust of the Milky Way lets through in each band, shape ``(n, 6)``."""
     return np.asarray(10 ** (-0.4 * mwebv[:, None] * EXTINCTION))

@@ -20,6 +20,13 @@ from telperion.simulate.passbands import Passbands, passbands
 
 Array = NDArray[np.float64]
 
+GALACTIC = np.array([
+    [-0.0548755604, -0.8734370902, -0.4838350155],
+    [0.4941094279, -0.4448296300, 0.7469822445],
+    [-0.8676661490, -0.1980763734, 0.4559837762],
+])  # fmt: skip
+"""From equatorial to Galactic directions (J2000)."""
+
 FIRST_PEAK, LAST_PEAK = 60225.0, 61455.0
 """MJD between which explosions peak, 50 days before the first night and 75 after the last."""
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from telperion.lightcurves import LightCurves
 from telperion.simulate.cadence import Cadence, shipped_cadence
 from telperion.simulate.host import context
-from telperion.simulate.observe import could_trigger, observe
-from telperion.simulate.source import Array, Sky, Source, ragged
+from telperion.simulate.observe import could_be_seen_twice, could_trigger, observe
+from telperion.simulate.source import GALACTIC, Array, Light, Sky, Source, ragged
 
 BATCH = 2000
 """Objects of a batch."""
@@ -39,13 +39,6 @@ DEEP_SHARE = 0.03
 BY_VISIT = frozenset({"M-dwarf Flare"})
 """Classes that come and go within a night: they are drawn by when a place is visited (others get a sky without visits),
 and not in deep fields, where the visits of a night are taken together."""
-
-PLANE = np.array([
-    [-0.0548755604, -0.8734370902, -0.4838350155],
-    [0.4941094279, -0.4448296300, 0.7469822445],
-    [-0.8676661490, -0.1980763734, 0.4559837762],
-])  # fmt: skip
-"""From equatorial to Galactic directions (J2000)."""
 
 OLD_STARS = (20383.0, -1757.7, 65.293, -1.1885, 0.010405, -3.5119e-5)
 YOUNG_STARS = (1.001, -5.5556e-2, 1.23457e-3, -1.37174e-5, 7.62079e-8, -1.69351e-10)
@@ -171,8 +164,12 @@ def attempt(source: Source, cadence: Cadence, n: int, rng: np.random.Generator, 
     drawn = source.draw(sky, rng)
     bright = np.flatnonzero(could_trigger(drawn.brightest(), sky.mwebv, cadence.deepest[place]))
     sky, drawn = visited(sky.take(bright), place[bright], cadence), drawn.take(bright)
-    known, under = context(sky, drawn.redshift, source.label, rng)
-    rows = observe(sky, drawn.light(sky, rng), rng, under)
+    light = drawn.light(sky, rng)
+    shining = np.flatnonzero(could_be_seen_twice(sky, light))
+    _, own = ragged(sky.offsets, shining)
+    sky, light, bright = sky.take(shining), Light(light.difference[own], light.steady[own]), bright[shining]
+    known, under = context(sky, drawn.redshift[shining], source.label, rng)
+    rows = observe(sky, light, rng, under)
     names = [f"{source.name}-{first + number}" for number in bright[rows.objects]]
     return LightCurves(
         np.array(names, dtype=np.str_), rows.offsets, rows.time, rows.band, rows.flux.astype(np.float32),
@@ -224,7 +221,7 @@ def galactic_latitude(ra: Array, decl: Array) -> Array:
     """
     east, north = np.radians(ra), np.radians(decl)
     direction = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)])
-    return np.degrees(np.arcsin(np.clip(PLANE[2] @ direction, -1, 1)))
+    return np.degrees(np.arcsin(np.clip(GALACTIC[2] @ direction, -1, 1)))
 
 
 def extinction_at(latitude: Array, rng: np.random.Generator) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import BANDS
-from telperion.simulate.source import FIRST_PEAK, Array, Light, Sky
+from telperion.simulate.source import FIRST_PEAK, GALACTIC, Array, Light, Sky
 from telperion.simulate.stars import lognormal, magnitudes, some, star_flux, template
 
 HARMONICS = 8
@@ -20,9 +20,6 @@ HARMONICS = 8
 RELATIVE = np.array([1.0, 1.0, 0.7, 0.55, 0.5, 0.48])
 """Amplitude in each band over that in g, mag."""
 
-
-CENTRE, POLE = (-0.0548755604, -0.8734370902, -0.4838350155), (-0.8676661490, -0.1980763734, 0.4559837762)
-"""Directions of the Galaxy's centre and north pole, equatorial (J2000)."""
 
 SUN = 8.2
 """kpc from the Galaxy's centre."""
@@ -197,7 +194,7 @@ def distances(rng: np.random.Generator, sky: Sky) -> Array:
     """
     east, north = np.radians(sky.ra), np.radians(sky.decl)
     towards = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
-    along, up = towards @ np.array(CENTRE), towards @ np.array(POLE)
+    along, up = towards @ GALACTIC[0], towards @ GALACTIC[2]
     far = np.geomspace(NEAREST, FARTHEST, 200)
     height = far * up[:, None]
     squared = far**2 - 2 * far * SUN * along[:, None] + SUN**2 + height**2 * (FLATTENED**-2 - 1)
