@@ -23,6 +23,9 @@ FAINTEST = 2.0
 APART = 0.021
 """Days between the two detections of a trigger."""
 
+SETTLING = 60.0
+"""Days after a place's first visit within which what is seen may have been there all along."""
+
 SEASON_GAP = 60.0
 """Days without a visit that part two seasons."""
 
@@ -152,18 +155,21 @@ def detections(true: Array, measured: Array, rng: np.random.Generator) -> NDArra
 
 
 def beginnings(sky: Sky, detectable: NDArray[np.bool_], rng: np.random.Generator) -> Array:
-    """Draw when alerts of each object begin, MJD, shape ``(n,)``: at any visit after which it can still trigger.
+    """Draw when alerts of each object begin, MJD, shape ``(n,)``; minus infinity where that is of no matter.
 
     Images are searched from when there is a template, which comes early here and late there. Were it there from the
     first night on, what always varies would be found in the first nights, and the date of its first detection would
-    tell it from what flares up once.
+    tell it from what flares up once. So what is seen in the first `SETTLING` days is found from any visit on after which
+    it can still trigger.
     """
+    first = _first(len(sky), sky.owner, detectable)
     last = _last(len(sky), sky.owner, detectable)
     until = np.where(last >= 0, sky.time[last], -np.inf)
     latest = _last(len(sky), sky.owner, detectable & (sky.time <= until[sky.owner] - APART))
     start = sky.offsets[:-1]
     chosen = start + (rng.uniform(size=len(sky)) * (latest - start + 1)).astype(np.int64)
-    return np.where(latest >= 0, sky.time[np.minimum(chosen, len(sky.time) - 1)], np.inf)
+    early = (latest >= 0) & (sky.time[first] <= sky.time[np.minimum(start, len(sky.time) - 1)] + SETTLING)
+    return np.where(early, sky.time[np.where(early, chosen, 0)], -np.inf)
 
 
 def triggers(sky: Sky, detected: NDArray[np.bool_]) -> NDArray[np.int64]:
