@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from telperion.lightcurves import LightCurves
 from telperion.simulate.cadence import shipped_cadence
 from telperion.simulate.source import Explosions
+from telperion.simulate.sources.hydrogen_rich import Interacting, Plateau
 from telperion.simulate.sources.superluminous import Superluminous
 from telperion.simulate.survey import (
     BATCH,
+    _triggered,
     attempt,
     batches,
     extinction_at,
@@ -76,10 +79,22 @@ def test_nothing_that_would_trigger_is_left_out_early(monkeypatch):
     assert abs(len(only[0]) - len(only[1])) < 3.5 * np.sqrt(len(only[0]) + len(only[1]))
 
 
+def test_the_bright_kinds_of_a_class_trigger_more_often():
+    """Of a class with two sources, half each of what happens, what triggers shares as it does one by one."""
+    faint, bright = Plateau(), Interacting()
+    kept = [len(attempt(source, shipped_cadence(), 20_000, np.random.default_rng(1))) for source in (faint, bright)]
+    pieces = _triggered("SNII", {faint: 0.5, bright: 0.5}, 300, shipped_cadence(), np.random.default_rng(2))
+    names = LightCurves.concatenate(pieces).object_id
+    assert len(names) == 300
+    share = np.char.startswith(names, bright.name).mean()
+    assert share == pytest.approx(kept[1] / sum(kept), abs=0.1)
+    assert share > 0.6
+
+
 def test_what_never_triggers_is_given_up(monkeypatch):
     monkeypatch.setattr("telperion.simulate.survey.HARDEST", 300)
     monkeypatch.setattr("telperion.simulate.observe.HALF", 1e6)
-    with pytest.raises(RuntimeError, match=r"of .* objects of SLSN-magnetar only 0 trigger, 5 are wanted"):
+    with pytest.raises(RuntimeError, match=r"of .* objects of SLSN only 0 trigger, 5 are wanted"):
         simulate_batch({"SLSN": 5}, KINDS, shipped_cadence(), (1, 0))
 
 

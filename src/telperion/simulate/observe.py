@@ -159,8 +159,8 @@ def beginnings(sky: Sky, detectable: NDArray[np.bool_], rng: np.random.Generator
 
     Images are searched from when there is a template, which comes early here and late there. Were it there from the
     first night on, what always varies would be found in the first nights, and the date of its first detection would
-    tell it from what flares up once. So what is seen in the first `SETTLING` days is found from any visit on after which
-    it can still trigger.
+    tell it from what flares up once. So what is seen in the first `SETTLING` days is found from any visit on after
+    which it can still trigger.
     """
     first = _first(len(sky), sky.owner, detectable)
     last = _last(len(sky), sky.owner, detectable)

@@ -64,7 +64,7 @@ def simulate_batch(
     counts : mapping of str to int
         Light curves of each class.
     kinds : mapping
-        The sources of each class and their shares.
+        The sources of each class and their shares of what happens, of which the bright trigger more often.
     cadence : Cadence
     seed : tuple of int
         Also makes the objects' names.
@@ -76,10 +76,7 @@ def simulate_batch(
     """
     pieces = []
     for label, wanted in counts.items():
-        rng = np.random.default_rng([*seed, *label.encode()])
-        sources, shares = list(kinds[label]), np.array(list(kinds[label].values()), dtype=float)
-        for source, number in zip(sources, rng.multinomial(wanted, shares / shares.sum()), strict=True):
-            pieces += _triggered(source, int(number), cadence, rng)
+        pieces += _triggered(label, kinds[label], wanted, cadence, np.random.default_rng([*seed, *label.encode()]))
     whole = LightCurves.concatenate(pieces)
     mixed = whole[np.random.default_rng(seed).permutation(len(whole))]
     stem = "-".join(map(str, seed))
@@ -140,19 +137,24 @@ def _numbered(
     return simulate_batch(parts[number], kinds, cadence, (seed, number))
 
 
-def _triggered(source: Source, wanted: int, cadence: Cadence, rng: np.random.Generator) -> list[LightCurves]:
-    """Draw objects of one kind until enough of them trigger."""
+def _triggered(
+    label: str, sources: Mapping[Source, float], wanted: int, cadence: Cadence, rng: np.random.Generator
+) -> list[LightCurves]:
+    """Draw objects of one class until enough of them trigger."""
+    shares = np.array(list(sources.values()), dtype=float)
     found: list[LightCurves] = []
     kept = tried = 0
     while kept < wanted:
         if tried > HARDEST:
-            raise RuntimeError(f"of {tried:,} objects of {source.name} only {kept} trigger, {wanted} are wanted")
+            raise RuntimeError(f"of {tried:,} objects of {label} only {kept} trigger, {wanted} are wanted")
         expected = (wanted - kept) * (tried / max(kept, 1) if tried else 2.0) * 1.2
         number = int(np.clip(expected, FEWEST_AT_ONCE, MOST_AT_ONCE))
-        curves = attempt(source, cadence, number, rng, first=tried)[: wanted - kept]
+        drawn = rng.multinomial(number, shares / shares.sum())
+        curves = LightCurves.concatenate(
+            [attempt(source, cadence, int(n), rng, first=tried) for source, n in zip(sources, drawn, strict=True) if n]
+        )
+        found.append(curves[rng.permutation(len(curves))[: wanted - kept]])
         tried, kept = tried + number, kept + len(curves)
-        if len(curves):
-            found.append(curves)
     return found
 
 
