@@ -118,25 +118,8 @@ def test_a_survey_is_saved_and_taken_up_again(tmp_path, monkeypatch):
 def test_the_command_writes_what_is_read_back(tmp_path, capsys):
     for form in ("parquet", "snana"):
         folder = tmp_path / form
-        assert (
-            main(
-                [
-                    "simulate",
-                    "elasticc",
-                    "-n",
-                    "12",
-                    "--mix",
-                    "uLens=1,SLSN=2",
-                    "-o",
-                    str(folder),
-                    "--format",
-                    form,
-                    "--seed",
-                    "4",
-                ]
-            )
-            == 0
-        )
+        arguments = ["simulate", "elasticc", "-n", "12", "--mix", "uLens=1,SLSN=2", "--seed", "4", "-o", str(folder)]
+        assert main([*arguments, "--format", form]) == 0
         assert "12 light curves" in capsys.readouterr().out
     one, other = read(tmp_path / "parquet"), read(tmp_path / "snana")
     assert one.object_id.tolist() == other.object_id.tolist()

@@ -113,6 +113,11 @@ def test_the_command_takes_a_folder(template_folder, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "from templates: SNIa" in said
     assert "4 light curves" in said
+    assert main([*arguments, "--held-out", "-o", str(tmp_path / "held")]) == 0
+    card = json.loads((tmp_path / "held" / "survey.json").read_text())
+    (name,) = card["sources"]["SNIa"]
+    assert name.endswith("-shifted")
+    assert card["templates"]["SNIa"][name]["held_out"]
     assert main([*arguments[:-1], str(tmp_path / "sky"), "-o", str(tmp_path / "other")]) == 2
     assert "holds none of the template files" in " ".join(capsys.readouterr().err.split())
 

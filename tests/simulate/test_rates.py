@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from telperion.cli import main
 from telperion.cosmology import distance_modulus
+from telperion.formats import read
 from telperion.simulate import rates
 from telperion.simulate.kinds import KINDS
 from telperion.simulate.rates import OBJECTS, RATES, expected, happening
@@ -47,3 +49,10 @@ def test_supernovae_are_as_many_as_a_survey_of_three_years_saw_elsewhere(monkeyp
     assert 0.8e6 < found["SNIa"] < 3.3e6
     assert 18e3 < found["SLSN"] < 72e3
     assert found["M-dwarf Flare"] == 7000
+
+
+def test_the_command_shares_a_survey_out_by_rates(tmp_path, monkeypatch):
+    monkeypatch.setattr(rates, "ENOUGH", 1)
+    assert main(["simulate", "elasticc", "-n", "20", "--mix", "rates", "-o", str(tmp_path / "sky")]) == 0
+    found = np.unique(read(tmp_path / "sky").label, return_counts=True)
+    assert set(found[0][found[1] >= 5]) == {"SNIa", "SNII"}
