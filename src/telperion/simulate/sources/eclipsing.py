@@ -188,7 +188,7 @@ class EclipsingBinary:
         darkening = np.clip(np.array([0.75, 0.72, 0.60, 0.50, 0.45, 0.40]) * (5_772 / hot[:, None]) ** 0.5, 0.2, 0.95)
         mixed = (bright.sum(axis=1) * np.stack([hot, cool], axis=1)).sum(axis=1) / bright.sum(axis=(1, 2))
         pairs = Binaries(
-            redshift=np.full(n, np.nan), whole=star_flux(rng, mixed, magnitudes(rng, n, 15.5, 23.5, 0.15)),
+            redshift=np.full(n, np.nan), whole=star_flux(rng, mixed, eclipsing_magnitudes(rng, sky)),
             template=np.zeros((n, len(BANDS))), share=share, darkening=darkening, size=size,
             tide=np.minimum(TIDE * weight * size**3, 0.15), cosine=cosine, eccentricity=eccentricity,
             periastron=periastron, spot=np.clip(rng.normal(0, 0.02, n), -0.06, 0.06) * spotted,
@@ -196,6 +196,11 @@ class EclipsingBinary:
             period=period, epoch=FIRST_PEAK + rng.uniform(size=n) * period,
         )  # fmt: skip
         return replace(pairs, template=template(rng, n, pairs.flux))
+
+
+def eclipsing_magnitudes(rng: np.random.Generator, sky: Sky) -> Array:
+    """Draw mean r magnitudes."""
+    return magnitudes(rng, len(sky), 15.5, 23.5, 0.15)
 
 
 def _sizes(rng: np.random.Generator, kind: NDArray[np.int64], period: Array, mass: Array, ratio: Array) -> Array:

@@ -7,7 +7,7 @@ amplitudes. Periods, amplitudes and brightness are redrawn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
@@ -19,8 +19,14 @@ from telperion.bands import BANDS
 from telperion.simulate.lclib import read_cycles
 from telperion.simulate.literature import Files
 from telperion.simulate.source import FIRST_PEAK, Array, Light, Sky
-from telperion.simulate.sources.pulsating import RELATIVE
-from telperion.simulate.stars import magnitudes, some, star_colours, star_flux, template
+from telperion.simulate.sources.eclipsing import eclipsing_magnitudes
+from telperion.simulate.sources.pulsating import (
+    RELATIVE,
+    cepheid_magnitudes,
+    delta_scuti_magnitudes,
+    rr_lyrae_magnitudes,
+)
+from telperion.simulate.stars import some, star_colours, star_flux, template
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,8 @@ class Kind:
         Usual amplitude in each band.
     coolest, hottest : float, K
         Within which the temperature of a star's colour is held.
-    slope : float
-        Of magnitudes, see `telperion.simulate.stars.magnitudes`.
+    magnitudes : callable
+        Draws mean r magnitudes in the directions of a sky, as the formula's.
     """
 
     label: str
@@ -44,17 +50,20 @@ class Kind:
     relative: tuple[float, ...]
     coolest: float
     hottest: float
-    slope: float = 0.08
+    magnitudes: Callable[[np.random.Generator, Sky], Array]
 
 
 _PULSATING = tuple(RELATIVE.tolist())
 
 KINDS: Mapping[str, Kind] = MappingProxyType({
-    "RRLyrae-ZTF": Kind("RR Lyrae", "ztf_rr_lyrae.lclib", "gri", _PULSATING, 5_800, 7_600),
-    "Cepheid-ZTF": Kind("Cepheid", "ztf_cepheid.lclib", "gri", _PULSATING, 4_800, 6_600),
-    "DeltaScuti-ZTF": Kind("Delta Scuti", "ztf_delta_scuti.lclib", "gri", _PULSATING, 6_600, 8_600),
+    "RRLyrae-ZTF": Kind("RR Lyrae", "ztf_rr_lyrae.lclib", "gri", _PULSATING, 5_800, 7_600, rr_lyrae_magnitudes),
+    "Cepheid-ZTF": Kind("Cepheid", "ztf_cepheid.lclib", "gri", _PULSATING, 4_800, 6_600, cepheid_magnitudes),
+    "DeltaScuti-ZTF": Kind(
+        "Delta Scuti", "ztf_delta_scuti.lclib", "gri", _PULSATING, 6_600, 8_600, delta_scuti_magnitudes,
+    ),
     "EB-ellipsoidal-ZTF": Kind(
-        "EB", "ztf_ellipsoidal.lclib", "gr", (1.05, 1.0, 0.96, 0.93, 0.91, 0.90), 3_500, 9_000, 0.15,
+        "EB", "ztf_ellipsoidal.lclib", "gr", (1.05, 1.0, 0.96, 0.93, 0.91, 0.90), 3_500, 9_000,
+        eclipsing_magnitudes,
     ),
 })  # fmt: skip
 """Kinds by the names of their sources."""
@@ -139,7 +148,7 @@ class FoldedStars:
         new = period[which] * rng.lognormal(0, 0.03, n)
         stars = Cycles(
             redshift=np.full(n, np.nan), shapes=shapes, which=which,
-            mean=star_flux(rng, temperature, magnitudes(rng, n, 15.5, 23.0, kind.slope)),
+            mean=star_flux(rng, temperature, kind.magnitudes(rng, sky)),
             template=np.zeros((n, len(BANDS))),
             amplitude=rng.lognormal(0, 0.1, n)[:, None] * rng.lognormal(0, 0.03, (n, len(BANDS))), period=new,
             epoch=FIRST_PEAK + rng.uniform(size=n) * new,

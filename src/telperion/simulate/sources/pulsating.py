@@ -182,8 +182,13 @@ class RrLyrae:
         return pulsate(
             rng, period=period, amplitude=amplitude, shape=series(rng, ratio, step),
             temperature=np.clip(temperature, 6_000, 7_200), second=second, swing=swing,
-            magnitude=0.6 + rng.normal(0, 0.15, n) + 5 * np.log10(distances(rng, sky) / 0.01),
+            magnitude=rr_lyrae_magnitudes(rng, sky),
         )  # fmt: skip
+
+
+def rr_lyrae_magnitudes(rng: np.random.Generator, sky: Sky) -> Array:
+    """Draw mean r magnitudes in the directions of a sky, of stars in the halo."""
+    return np.asarray(0.6 + rng.normal(0, 0.15, len(sky)) + 5 * np.log10(distances(rng, sky) / 0.01))
 
 
 def distances(rng: np.random.Generator, sky: Sky) -> Array:
@@ -235,8 +240,13 @@ class Cepheid:
         temperature = 6_050 - 550 * (log - 0.3) + 150 * over + rng.normal(0, 150, n)
         return pulsate(
             rng, period=period, amplitude=amplitude, shape=shape, temperature=np.clip(temperature, 5_000, 6_200),
-            magnitude=magnitudes(rng, n, 15.2, 20.5, -0.12),
+            magnitude=cepheid_magnitudes(rng, sky),
         )  # fmt: skip
+
+
+def cepheid_magnitudes(rng: np.random.Generator, sky: Sky) -> Array:
+    """Draw mean r magnitudes, mostly bright."""
+    return magnitudes(rng, len(sky), 15.2, 20.5, -0.12)
 
 
 @dataclass(frozen=True)
@@ -265,8 +275,13 @@ class DeltaScuti:
         return pulsate(
             rng, period=period, amplitude=amplitude, shape=shape,
             temperature=np.clip(rng.normal(7_600, 350, n), 7_000, 8_500),
-            magnitude=magnitudes(rng, n, 15.2, 21.5, -0.04), second=second,
+            magnitude=delta_scuti_magnitudes(rng, sky), second=second,
         )  # fmt: skip
+
+
+def delta_scuti_magnitudes(rng: np.random.Generator, sky: Sky) -> Array:
+    """Draw mean r magnitudes."""
+    return magnitudes(rng, len(sky), 15.2, 21.5, -0.04)
 
 
 def _normal(rng: np.random.Generator, n: int, mean: float, sigma: float, low: float, high: float) -> Array:
