@@ -309,6 +309,11 @@ def gallery_figure(light_curves: LightCurves, classes: Sequence[str], most: int 
             axes.set(xlim=(-31, last + 31), ylim=(low - margin, high + margin), title=name if column == 0 else "")
             axes.axhline(0, color=FAINT, linewidth=0.8)
             axes.tick_params(labelsize=6)
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper right", ncols=len(labels), fontsize=8, frameon=False,
+        title="filled: detected", title_fontsize=8,
+    )  # fmt: skip
     titles(figure, "", "days since first detection", "flux (nJy)")
     return figure
 
