@@ -15,15 +15,14 @@ from telperion.taxonomy import Taxonomy
 matplotlib = pytest.importorskip("matplotlib")
 
 from telperion.figures import (  # noqa: E402 - skipped without matplotlib
-    Track,
     class_phases_figure,
     confusion_figure,
     learning_figure,
-    light_curve_figure,
     phases_figure,
     reliability_figure,
     roc_figure,
 )
+from telperion.light_curve_figures import Track, light_curve_figure  # noqa: E402
 from telperion.style import BAND_COLOURS, COLOURS, render  # noqa: E402
 
 SIBLINGS = {"SN": {"SNIa": {}, "SNII": {}, "SNIax": {}}, "Fast": {"KN": {}, "uLens": {}}}

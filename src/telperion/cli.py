@@ -160,7 +160,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
     if arguments.held_out:
         kinds = shifted(kinds)
     if arguments.gallery:
-        from telperion.figures import gallery_figure
+        from telperion.light_curve_figures import gallery_figure
         from telperion.simulate.survey import batches
 
         (curves,) = batches(dict.fromkeys(kinds, GALLERY), kinds, cadence, seed=arguments.seed)

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from telperion import __version__
-from telperion.figures import called_figure, importance_figure, light_curve_figure, precision_recall_figure
+from telperion.figures import called_figure, importance_figure, precision_recall_figure
 from telperion.found import Search, bootstrap_f1
+from telperion.light_curve_figures import light_curve_figure
 from telperion.lightcurves import LightCurves
 from telperion.page import Album, facts, page, write_json
 from telperion.tables import Table, deviation, number, spread, to_html, to_rich

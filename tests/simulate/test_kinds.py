@@ -130,7 +130,7 @@ def test_the_command_writes_what_is_read_back(tmp_path, capsys):
 
 def test_a_gallery_is_drawn(tmp_path):
     pytest.importorskip("matplotlib", reason="figures are the extra 'plots'")
-    from telperion.figures import gallery_figure
+    from telperion.light_curve_figures import gallery_figure
 
     (curves,) = batches({"EB": 3, "KN": 2}, KINDS, seed=1)
     figure = gallery_figure(curves, ["KN", "EB"], 3)
