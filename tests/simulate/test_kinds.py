@@ -9,6 +9,7 @@ from telperion.cli import main
 from telperion.formats import read
 from telperion.simulate.kinds import KINDS, MIXES, ORACLE, counts, mix
 from telperion.simulate.save import save
+from telperion.simulate.source import Explosions
 from telperion.simulate.sources.collapsed import FAMILIES
 from telperion.simulate.sources.folded import KINDS as FOLDED
 from telperion.simulate.survey import batches
@@ -59,7 +60,13 @@ def test_light_is_finite_bounded_and_each_objects_own(source, make_sky):
     light = drawn.light(sky, np.random.default_rng(0))
     assert np.isfinite(light.difference).all()
     assert (light.steady >= 0).all()
+    if isinstance(drawn, Explosions):
+        assert (light.steady == 0).all()
+        assert (light.difference >= 0).all()
     assert (np.abs(light.difference) <= drawn.brightest()[sky.owner, sky.band] * (1 + 1e-9)).all()
+    brightest = drawn.brightest()
+    assert np.isfinite(brightest).all()
+    np.testing.assert_array_equal(drawn.take(chosen).brightest(), brightest[chosen])
     alone = drawn.take(chosen).light(sky.take(chosen), np.random.default_rng(0))
     for part, whole in zip(alone, light, strict=True):
         expected = np.concatenate([whole[sky.offsets[k] : sky.offsets[k + 1]] for k in chosen])

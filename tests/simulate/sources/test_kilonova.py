@@ -7,7 +7,6 @@ from telperion.bands import BANDS
 from telperion.simulate.passbands import passbands
 from telperion.simulate.source import TEN_PARSEC_NJY
 from telperion.simulate.sources.kilonova import Kilonova, component, glow, thermalised
-from telperion.taxonomy import Taxonomy
 
 N = 400
 
@@ -80,21 +79,6 @@ def test_the_population_is_fast_faint_and_varied(drawn, absolute):
     assert lasts(red) < 6
 
 
-def test_the_class_is_a_leaf_of_the_tree():
-    tree = Taxonomy.load("elasticc")
-    assert tree.index(Kilonova().label) in tree.leaves
-    assert not Kilonova().galactic
-
-
-def test_light_is_finite_and_within_the_brightest(drawn, make_sky):
-    sky = make_sky(N)
-    light, brightest = drawn.light(sky, np.random.default_rng(2)), drawn.brightest()
-    assert np.isfinite(light.difference).all()
-    assert np.isfinite(brightest).all()
-    assert (np.abs(light.difference) <= brightest[sky.owner, sky.band]).all()
-    assert (light.steady == 0).all()
-
-
 def test_the_brightest_holds_at_every_phase(drawn):
     brightest, every = drawn.brightest(), np.arange(N)
     for phase in np.geomspace(0.02, 35, 30):
@@ -110,14 +94,6 @@ def test_it_is_dark_before_the_explosion(drawn, make_sky):
     assert (difference[before] == 0).all()
     assert (difference[~before] > 0).any()
     assert (difference >= 0).all()
-
-
-def test_taking_some_gives_the_same_light(drawn, make_sky):
-    some, sky = np.array([5, 3, 40, 5]), make_sky(N)
-    whole = drawn.light(sky, np.random.default_rng(2)).difference
-    part = drawn.take(some).light(sky.take(some), np.random.default_rng(2)).difference
-    np.testing.assert_array_equal(part, np.concatenate([whole[sky.offsets[k] : sky.offsets[k + 1]] for k in some]))
-    np.testing.assert_array_equal(drawn.take(some).brightest(), drawn.brightest()[some])
 
 
 def test_redshifts_are_in_range(drawn):

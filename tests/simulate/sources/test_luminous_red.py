@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from telperion.simulate.sources.luminous_red import LuminousRed
-from telperion.taxonomy import Taxonomy
 
 N = 400
 
@@ -53,21 +52,6 @@ def test_some_have_a_flash_before_a_plateau(drawn, absolute):
     assert np.median(drop[flash]) > np.median(drop[~flash]) + 0.2
 
 
-def test_the_class_is_a_leaf_of_the_tree():
-    tree = Taxonomy.load("elasticc")
-    assert tree.index(LuminousRed().label) in tree.leaves
-    assert not LuminousRed().galactic
-
-
-def test_light_is_finite_and_within_the_brightest(drawn, make_sky):
-    sky = make_sky(N)
-    light, brightest = drawn.light(sky, np.random.default_rng(2)), drawn.brightest()
-    assert np.isfinite(light.difference).all()
-    assert np.isfinite(brightest).all()
-    assert (np.abs(light.difference) <= brightest[sky.owner, sky.band]).all()
-    assert (light.steady == 0).all()
-
-
 def test_the_brightest_holds_at_every_phase(drawn):
     brightest, every = drawn.brightest(), np.arange(N)
     for phase in np.geomspace(0.5, 400, 30):
@@ -83,14 +67,6 @@ def test_it_is_dark_before_the_explosion(drawn, make_sky):
     assert (difference[before] == 0).all()
     assert (difference[~before] > 0).any()
     assert (difference >= 0).all()
-
-
-def test_taking_some_gives_the_same_light(drawn, make_sky):
-    some, sky = np.array([5, 3, 40, 5]), make_sky(N)
-    whole = drawn.light(sky, np.random.default_rng(2)).difference
-    part = drawn.take(some).light(sky.take(some), np.random.default_rng(2)).difference
-    np.testing.assert_array_equal(part, np.concatenate([whole[sky.offsets[k] : sky.offsets[k + 1]] for k in some]))
-    np.testing.assert_array_equal(drawn.take(some).brightest(), drawn.brightest()[some])
 
 
 def test_redshifts_are_in_range(drawn):
