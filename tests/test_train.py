@@ -10,7 +10,7 @@ from telperion.lightcurves import RepairWarning
 from telperion.run import Run
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
-from telperion.train import POWERS, choose_power, labelled, split, train
+from telperion.train import POWERS, choose_power, labelled, simulated, split, train
 
 SMALL = {"name": "small", "tree": "plasticc", "model": {"kind": "gru", "epochs": 2, "hidden": 8, "head": 8}}
 
@@ -91,3 +91,68 @@ def test_a_trained_classifier_remembers_its_run(classifier):
     assert Run.from_dict(classifier.run).to_dict() == dict(classifier.run)
     assert isinstance(classifier, Classifier)
     assert dataclasses.is_dataclass(classifier)
+
+
+STREAMED = {
+    "name": "streamed",
+    "tree": "elasticc",
+    "days": [2, 64],
+    "model": {"kind": "gru", "epochs": 3, "hidden": 8, "head": 8, "resampled": 0.0},
+    "stream": {"light_curves": 80, "epoch": 40, "validation": 20, "mix": "EB=1,SLSN=1"},
+}
+
+
+def test_a_run_learns_from_a_survey_that_is_simulated_meanwhile(tmp_path, monkeypatch):
+    """A training that is stopped, with half of its survey simulated, goes on to the same weights."""
+    monkeypatch.setattr("telperion.simulate.survey.BATCH", 40)
+    run = Run.from_dict(STREAMED)
+    stream, held = simulated(run, tmp_path / "sky")
+    straight = train(run, stream, folder=tmp_path / "straight", held=held)
+    stream, held = simulated(run, tmp_path / "new")
+    _stop_after(1, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, stream, folder=tmp_path / "stopped", held=held)
+    monkeypatch.undo()
+    monkeypatch.setattr("telperion.simulate.survey.BATCH", 40)
+    stream, held = simulated(run, tmp_path / "new")
+    resumed = train(run, stream, folder=tmp_path / "stopped", held=held)
+    assert resumed.model.network == straight.model.network
+    assert [line["validation_loss"] for line in resumed.model.history] == [
+        line["validation_loss"] for line in straight.model.history
+    ]
+    assert dict(zip(resumed.tree.nodes, resumed.tree.from_leaves(resumed.mix[None])[0], strict=True))["KN"] < 1e-9
+    assert not set(held.object_id) & set(stream.epoch(0).object_id)
+
+
+def _stop_after(epochs, monkeypatch):
+    from telperion.models.gru_training import Trainer
+
+    save = Trainer.save_checkpoint
+
+    def stop(trainer):
+        save(trainer)
+        if len(trainer.history) == epochs:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "save_checkpoint", stop)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"kind": "boost"}}, "only a model of kind gru learns from a stream"),
+        ({"stream": {"light_curves": 10, "epoch": 20, "validation": 5}}, "0 < epoch <= light_curves"),
+        ({"stream": {"light_curves": 10, "epoch": 5, "validation": 5, "validation_seed": 1}}, "two seeds"),
+        ({"stream": {"light_curve": 10}}, "perhaps 'light_curves'"),
+    ],
+)
+def test_a_wrong_stream_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Run.from_dict(STREAMED | change)
+
+
+def test_a_stream_needs_objects_that_are_held_back(tmp_path):
+    run = Run.from_dict(STREAMED)
+    stream, _ = simulated(run, tmp_path)
+    with pytest.raises(ValueError, match="held back"):
+        train(run, stream, folder=tmp_path / "out")

@@ -87,8 +87,9 @@ def _parser() -> argparse.ArgumentParser:
 
     train = add("train", help="train a classifier by a run's TOML")
     train.add_argument("run", type=Path)
-    train.add_argument("data", type=Path)
+    train.add_argument("data", type=Path, help="light curves; of a run that simulates its own, the folder to keep them")
     train.add_argument("-o", "--output", type=Path, required=True, help="folder of the classifier")
+    train.add_argument("--seed", type=int, help="this seed in place of the run's first")
     train.add_argument("--search", type=Path, help="of a run that seeks one class: the folder of its cross-validation")
     train.add_argument("--scores", type=Path, help="scores.json of the run's cross-validation, for the model card")
     train.set_defaults(command=_train)
@@ -205,17 +206,21 @@ def _train(arguments: argparse.Namespace) -> None:
     from telperion.report import model_card
     from telperion.run import Run
     from telperion.search_report import search_card
-    from telperion.train import train
+    from telperion.train import simulated, train
 
-    checkpoints = arguments.output.with_name(arguments.output.name + ".training")
-    run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
+    checkpoints, run = arguments.output.with_name(arguments.output.name + ".training"), Run.load(arguments.run)
     with progress_bar() as bar:
-        if run.target:
+        if run.stream:
+            stream, held = simulated(run, arguments.data, progress=bar)
+            classifier = train(run, stream, folder=checkpoints, held=held, seed=arguments.seed, progress=bar)
+        elif run.target:
             from telperion.find import fit_all
 
+            light_curves = telperion.read(arguments.data)
             classifier = fit_all(run, light_curves, folder=arguments.search or checkpoints, progress=bar)
         else:
-            classifier = train(run, light_curves, folder=checkpoints, progress=bar)
+            light_curves = telperion.read(arguments.data)
+            classifier = train(run, light_curves, folder=checkpoints, seed=arguments.seed, progress=bar)
     sum_up = search_card if run.target else model_card
     card = sum_up(arguments.scores) if arguments.scores else {}
     replace(classifier, card=card).save(arguments.output)

@@ -24,6 +24,9 @@ KINDS = {
 }
 """Where each kind of model has its ``PRESETS`` (configurations by name) and its ``fit``; a stack has such members."""
 
+STREAMED = ("gru",)
+"""Kinds of model that can learn from other light curves in each epoch."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -60,6 +63,8 @@ class Run:
         Whether a search lets the scored fold stop the training and choose the threshold, as some studies do.
     tune : mapping
         How settings of the model are tuned inside every training set (`Tuning`); empty leaves them as they are.
+    stream : mapping
+        The simulated survey that it learns from (`Streaming`); empty for light curves that there are.
 
     Examples
     --------
@@ -84,6 +89,7 @@ class Run:
     redshift_noise: float = 0.0
     optimistic: bool = False
     tune: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    stream: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for member in self.members:
@@ -95,6 +101,10 @@ class Run:
             raise ValueError(f"run {self.name!r}: expected 0 <= validation < 0.5 and at least 2 folds")
         if self.redshift_noise < 0:
             raise ValueError(f"run {self.name!r}: redshift_noise is {self.redshift_noise}, expected 0 or more")
+        if self.stream:
+            if self.model["kind"] not in STREAMED or self.target:
+                raise ValueError(f"run {self.name!r}: only a model of kind {', '.join(STREAMED)} learns from a stream")
+            _ = self.streaming
         if self.tune:
             if not self.target or len(self.members) > 1 or self.optimistic:
                 raise ValueError(f"run {self.name!r}: only an honest search with one model can be tuned")
@@ -133,6 +143,12 @@ class Run:
         """How the settings are tuned."""
         tuning: Tuning = configure(Tuning, self.tune, f"tune of run {self.name!r}")
         return tuning
+
+    @property
+    def streaming(self) -> Streaming:
+        """What is simulated to learn from."""
+        streaming: Streaming = configure(Streaming, self.stream, f"stream of run {self.name!r}")
+        return streaming
 
     def config(self, member: Mapping[str, Any] | None = None) -> Any:
         """Give a model's own configuration: a preset and what the run changes of it."""
@@ -173,6 +189,36 @@ class Tuning:
                 raise ValueError(f"tune.ranges: {name} is {ends!r}, expected two numbers that rise")
         if not self.ranges or self.trials < 1 or self.folds < 2 or not self.minutes > 0:
             raise ValueError("tune needs ranges, at least 1 trial, 2 folds and some minutes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Streaming:
+    """A simulated survey to learn from, and another one that validates.
+
+    Parameters
+    ----------
+    light_curves : int
+        In all; when they are used up, training begins with the first again.
+    epoch : int
+        Light curves of an epoch.
+    validation : int
+        Light curves of the survey that chooses the epoch and the decision rule.
+    mix : str
+        Of the classes, as `telperion.simulate.kinds.mix` reads it.
+    seed, validation_seed : int
+        Of the two surveys.
+    """
+
+    light_curves: int
+    epoch: int
+    validation: int
+    mix: str = "oracle"
+    seed: int = 1
+    validation_seed: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.epoch <= self.light_curves or self.validation < 1 or self.seed == self.validation_seed:
+            raise ValueError("stream needs 0 < epoch <= light_curves, validation >= 1 and two seeds")
 
 
 def _plain(value: Any) -> Any:

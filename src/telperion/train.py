@@ -16,10 +16,14 @@ from telperion.classifier import Classifier
 from telperion.encode.view import Context, View, keep_context
 from telperion.encode.view import view as cut
 from telperion.evaluate import evaluate
+from telperion.formats.parquet import read
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.models import Model
 from telperion.models.stack import Stack, choose_weights, member_probabilities
 from telperion.run import KINDS, Run
+from telperion.simulate.kinds import counts, mix
+from telperion.simulate.save import Survey, save
+from telperion.simulate.stream import Stream
 from telperion.taxonomy import Taxonomy
 
 POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -28,7 +32,7 @@ POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 def train(
     run: Run,
-    light_curves: LightCurves,
+    light_curves: LightCurves | Stream,
     *,
     folder: str | Path,
     view: View | None = None,
@@ -42,8 +46,9 @@ def train(
     Parameters
     ----------
     run : Run
-    light_curves : LightCurves
-        Labelled objects; those without a label teach nothing and are left out with a notice.
+    light_curves : LightCurves or Stream
+        Labelled objects; those without a label teach nothing and are left out with a notice. A stream (`simulated`)
+        teaches with all its context and needs `held`.
     folder : path
         Where checkpoints are kept until the run is finished.
     view, context, seed
@@ -64,8 +69,12 @@ def train(
     """
     tree = Taxonomy.load(run.tree)
     chosen_view, chosen_seed = view or run.views[0], run.seeds[0] if seed is None else seed
-    known = labelled(keep_context(light_curves, context), tree)
-    taught, held = (known, held) if held is not None else split(known, tree, run.validation, chosen_seed)
+    taught: LightCurves | Stream = light_curves
+    if isinstance(light_curves, LightCurves):
+        known = labelled(keep_context(light_curves, context), tree)
+        taught, held = (known, held) if held is not None else split(known, tree, run.validation, chosen_seed)
+    elif held is None or context != "specz":
+        raise ValueError("a stream is learnt from with all its context, and needs objects that are held back")
     contexts: tuple[Context, ...] = (context,) if run.separate else run.contexts
     members = []
     for number, member in enumerate(run.members):
@@ -81,6 +90,25 @@ def train(
     power = choose_power(model, held, chosen_view, contexts, run.days)
     resolved = run.to_dict() | {"views": [chosen_view], "seeds": [chosen_seed]}
     return Classifier(model, run.model["kind"], chosen_view, power, resolved)
+
+
+def simulated(run: Run, folder: str | Path, *, progress: Progress | None = None) -> tuple[Stream, LightCurves]:
+    """Give what a run with a stream learns from, and the light curves that validate.
+
+    Parameters
+    ----------
+    run : Run
+    folder : path
+        Keeps both surveys, in ``training`` and ``validation``, from one training to the next; what is missing of the
+        former is simulated while it is learnt from.
+    progress : rich.progress.Progress, optional
+        Shows the light curves that validate as they are simulated.
+    """
+    wanted, shares = run.streaming, mix(run.streaming.mix)
+    survey = Survey(Path(folder) / "training", counts(wanted.light_curves, shares), seed=wanted.seed)
+    aside = Path(folder) / "validation"
+    save(aside, counts(wanted.validation, shares), seed=wanted.validation_seed, progress=progress)
+    return Stream(survey, wanted.epoch), read(aside)
 
 
 def _stack(

@@ -74,6 +74,8 @@ class GruConfig:
     start : str
         The checkpoint of a finished training, on other objects or another tree, whose weights this one begins with (all
         but the last layer where the trees differ); none if empty.
+    precision : {"float32", "bfloat16"}
+        To which the factors of products of matrices may be rounded in training; the sums are float32 either way.
 
     Raises
     ------
@@ -105,6 +107,7 @@ class GruConfig:
     clip: float = 1.0
     average: float = 0.99
     start: str = ""
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "context_mix", tuple(float(share) for share in self.context_mix))
@@ -127,6 +130,7 @@ _CHOICES = {
     "view": ("full", "alert"),
     "loss": ("whxe", "flat", "focal"),
     "schedule": ("cosine", "exponential"),
+    "precision": ("float32", "bfloat16"),
 }
 _RANGES = {
     "hidden": (1, 4096), "layers": (1, 8), "head": (1, 4096), "dropout": (0, 0.95), "alpha": (0, 10), "balance": (0, 2),

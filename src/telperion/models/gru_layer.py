@@ -2,7 +2,7 @@
 
 Torch calls a dozen small operators a step and gathers the gradient of the weights step by step. Here a compiled kernel
 does all that follows a product of matrices, products that need no earlier step are made for many steps at once, and
-the large buffers are used again. (numba takes products of matrices from scipy, which comes with scikit-learn.)
+the large buffers are used again.
 """
 
 from __future__ import annotations
@@ -56,14 +56,17 @@ class _Layer(torch.autograd.Function):
         states[0] = 0
         chunk, learning = max(CHUNK_ROWS // n, 1), any(ctx.needs_input_grad)
         gates = _take_buffer(n_times if learning else chunk, n, 4 * width)
-        product = inputs.new_empty(chunk, n, 3 * width)
-        weights = np.ascontiguousarray(w_state.detach().numpy().T), b_state[2 * width :].detach().numpy()
+        product, recalled = inputs.new_empty(chunk, n, 3 * width), inputs.new_empty(n, 3 * width)
+        weights, bias_new = w_state.detach().t().contiguous(), b_state.detach()[2 * width :].numpy()
         for start in range(0, n_times, chunk):
             now = slice(start, min(start + chunk, n_times))
             part = product[: now.stop - start]
             torch.addmm(bias, inputs[now].reshape(-1, n_inputs), w_in.t(), out=part.view(-1, 3 * width))
             kept = gates[now] if learning else gates[: now.stop - start]
-            _run(part.numpy(), *weights, states[start : now.stop + 1].numpy(), kept.numpy())
+            steps = zip(part.numpy(), states[now].numpy(), states[start + 1 :].numpy(), kept.numpy(), strict=False)
+            for t, (given, before, after, gate) in enumerate(steps, start):
+                torch.mm(states[t], weights, out=recalled)
+                _step(given, recalled.numpy(), bias_new, before, after, gate)
         if learning:
             ctx.save_for_backward(inputs, w_in, w_state, states)
             ctx.gates = gates
@@ -83,15 +86,21 @@ class _Layer(torch.autograd.Function):
         d_bias, d_new = w_in.new_zeros(3 * width), w_in.new_zeros(width)
         chunk = max(CHUNK_ROWS // n, 1)
         slope, slope_new = inputs.new_empty(chunk, n, 3 * width), inputs.new_empty(chunk, n, width)
-        later = np.zeros((2, n, width), np.float32)
+        kept, passed, weights = np.zeros((n, width), np.float32), inputs.new_zeros(n, width), w_state.detach()
         for stop in range(n_times, 0, -chunk):
             now = slice(max(0, stop - chunk), stop)
             parts = slope[: stop - now.start], slope_new[: stop - now.start]
             before = states[now.start : stop]
-            _run_back(
-                gradient[now].numpy(), before.numpy(), gates[now].numpy(), w_state.detach().numpy(), later,
+            steps = zip(
+                gradient[now].numpy(),
+                before.numpy(),
+                gates[now].numpy(),
                 *(part.numpy() for part in parts),
-            )  # fmt: skip
+                strict=True,
+            )
+            for t, step in reversed(list(enumerate(steps))):
+                _step_back(*step, kept, passed.numpy())
+                torch.mm(parts[0][t], weights, out=passed)
             all_gates, new = (part.view(-1, part.shape[2]) for part in parts)
             both, known = all_gates[:, : 2 * width], inputs[now].reshape(-1, n_inputs)
             d_w_state.addmm_(all_gates.t(), before.view(-1, width))
@@ -135,57 +144,50 @@ def _tanh(x: np.float32) -> np.float32:
 
 
 @njit(fastmath=True, error_model="numpy", cache=True)
-def _run(inputs: NDArray, weights: NDArray, bias: NDArray, states: NDArray, gates: NDArray) -> None:
-    """Run the steps of a chunk; keeps of each step the gates reset, update, new, and what reset lets through."""
-    n_times, n, width = inputs.shape[0], inputs.shape[1], states.shape[2]
-    product = np.empty((n, 3 * width), np.float32)
-    for t in range(n_times):
-        np.dot(states[t], weights, product)
-        for i in range(n):
-            given, recalled, both = inputs[t, i], product[i], gates[t, i]
-            for j in range(2 * width):
-                both[j] = _HALF + _HALF * _tanh(_HALF * (given[j] + recalled[j]))
-            reset, update = gates[t, i, :width], gates[t, i, width : 2 * width]
-            new, through = gates[t, i, 2 * width : 3 * width], gates[t, i, 3 * width :]
-            given, recalled = inputs[t, i, 2 * width :], product[i, 2 * width :]
-            before, after = states[t, i], states[t + 1, i]
-            for j in range(width):
-                through[j] = recalled[j] + bias[j]
-            for j in range(width):
-                new[j] = _tanh(given[j] + reset[j] * through[j])
-            for j in range(width):
-                after[j] = new[j] + update[j] * (before[j] - new[j])
+def _step(inputs: NDArray, recalled: NDArray, bias: NDArray, before: NDArray, after: NDArray, gates: NDArray) -> None:
+    """Go one step on; keeps the gates reset, update, new, and what reset lets through, shape ``(n, 4 width)``."""
+    n, width = before.shape
+    for i in range(n):
+        given, remembered, both = inputs[i], recalled[i], gates[i]
+        for j in range(2 * width):
+            both[j] = _HALF + _HALF * _tanh(_HALF * (given[j] + remembered[j]))
+        reset, update = gates[i, :width], gates[i, width : 2 * width]
+        new, through = gates[i, 2 * width : 3 * width], gates[i, 3 * width :]
+        given, remembered, old, state = inputs[i, 2 * width :], recalled[i, 2 * width :], before[i], after[i]
+        for j in range(width):
+            through[j] = remembered[j] + bias[j]
+        for j in range(width):
+            new[j] = _tanh(given[j] + reset[j] * through[j])
+        for j in range(width):
+            state[j] = new[j] + update[j] * (old[j] - new[j])
 
 
 @njit(fastmath=True, error_model="numpy", cache=True)
-def _run_back(
+def _step_back(
     gradient: NDArray,
     states: NDArray,
     gates: NDArray,
-    weights: NDArray,
-    later: NDArray,
     slope: NDArray,
     slope_new: NDArray,
+    kept: NDArray,
+    passed: NDArray,
 ) -> None:
-    """Go back through the steps of a chunk; `later` carries the gradient of the state from chunk to chunk."""
-    n_times, n, width = gradient.shape
-    kept, passed = later[0], later[1]
-    for t in range(n_times - 1, -1, -1):
-        for i in range(n):
-            reset, update = gates[t, i, :width], gates[t, i, width : 2 * width]
-            new, through = gates[t, i, 2 * width : 3 * width], gates[t, i, 3 * width :]
-            of_reset, of_update, of_new = slope[t, i, :width], slope[t, i, width : 2 * width], slope[t, i, 2 * width :]
-            total, by_weights, given, inner, before = kept[i], passed[i], gradient[t, i], slope_new[t, i], states[t, i]
-            for j in range(width):
-                total[j] += by_weights[j] + given[j]
-            for j in range(width):
-                inner[j] = total[j] * (_ONE - update[j]) * (_ONE - new[j] * new[j])
-            for j in range(width):
-                of_new[j] = inner[j] * reset[j]
-            for j in range(width):
-                of_reset[j] = of_new[j] * through[j] * (_ONE - reset[j])
-            for j in range(width):
-                of_update[j] = total[j] * (before[j] - new[j]) * update[j] * (_ONE - update[j])
-            for j in range(width):
-                total[j] *= update[j]
-        np.dot(slope[t], weights, passed)
+    """Go one step back; the gradient of the state comes from the step after it past the gates and by the weights."""
+    n, width = gradient.shape
+    for i in range(n):
+        reset, update = gates[i, :width], gates[i, width : 2 * width]
+        new, through = gates[i, 2 * width : 3 * width], gates[i, 3 * width :]
+        of_reset, of_update, of_new = slope[i, :width], slope[i, width : 2 * width], slope[i, 2 * width :]
+        total, by_weights, given, inner, before = kept[i], passed[i], gradient[i], slope_new[i], states[i]
+        for j in range(width):
+            total[j] += by_weights[j] + given[j]
+        for j in range(width):
+            inner[j] = total[j] * (_ONE - update[j]) * (_ONE - new[j] * new[j])
+        for j in range(width):
+            of_new[j] = inner[j] * reset[j]
+        for j in range(width):
+            of_reset[j] = of_new[j] * through[j] * (_ONE - reset[j])
+        for j in range(width):
+            of_update[j] = total[j] * (before[j] - new[j]) * update[j] * (_ONE - update[j])
+        for j in range(width):
+            total[j] *= update[j]

@@ -90,7 +90,6 @@ def batches(
     *,
     seed: int = 0,
     jobs: int = 1,
-    start: int = 0,
 ) -> Iterator[LightCurves]:
     """Simulate light curves batch by batch, each a fair sample of the whole.
 
@@ -105,17 +104,25 @@ def batches(
     seed : int
     jobs : int
         Processes.
-    start : int
-        Batches left out at the beginning.
-    """  # fmt: skip
-    cadence = cadence or shipped_cadence()
-    parts = split(counts)
-    work = partial(_numbered, kinds=kinds, cadence=cadence, seed=seed, parts=parts)
-    if jobs == 1:
-        yield from map(work, range(start, len(parts)))
+    """
+    return numbered(dict(enumerate(split(counts))), kinds, cadence or shipped_cadence(), seed=seed, jobs=jobs)
+
+
+def numbered(
+    parts: Mapping[int, Mapping[str, int]],
+    kinds: Mapping[str, Mapping[Source, float]],
+    cadence: Cadence,
+    *,
+    seed: int,
+    jobs: int = 1,
+) -> Iterator[LightCurves]:
+    """Simulate some batches of a survey, given by their numbers."""
+    work = partial(_simulate_part, kinds=kinds, cadence=cadence, seed=seed)
+    if jobs == 1 or len(parts) < 2:
+        yield from map(work, parts.items())
         return
     with multiprocessing.get_context("forkserver").Pool(jobs) as pool:
-        yield from pool.imap(work, range(start, len(parts)))
+        yield from pool.imap(work, parts.items())
 
 
 def split(counts: Mapping[str, int]) -> list[dict[str, int]]:
@@ -131,10 +138,11 @@ def split(counts: Mapping[str, int]) -> list[dict[str, int]]:
     return [{label: int(end[k + 1] - end[k]) for label, end in ends.items()} for k in range(number)]
 
 
-def _numbered(
-    number: int, kinds: Mapping[str, Mapping[Source, float]], cadence: Cadence, seed: int, parts: list[dict[str, int]]
+def _simulate_part(
+    part: tuple[int, Mapping[str, int]], kinds: Mapping[str, Mapping[Source, float]], cadence: Cadence, seed: int
 ) -> LightCurves:
-    return simulate_batch(parts[number], kinds, cadence, (seed, number))
+    number, counts = part
+    return simulate_batch(counts, kinds, cadence, (seed, number))
 
 
 def _triggered(
