@@ -1,19 +1,25 @@
 """The rows and static values that recurrent networks read: causal, steppable, finite."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from telperion.bands import FLUXCAL, WAVELENGTH, to_njy
-from telperion.encode import context, history, oracle, sequence
+from telperion.encode import context, oracle, sequence
 from telperion.encode.padding import Padding
 from telperion.encode.truncate import draw_shares, perturb
 from telperion.encode.view import keep_context
 from telperion.lightcurves import LightCurves
 
 ENCODINGS = {
-    "telperion": (context.encode_context, sequence.encode_rows, history.start),
+    "telperion": (context.encode_context, sequence.encode_rows, sequence.start),
+    "rhythm": (
+        context.encode_context,
+        partial(sequence.encode_rows, rhythm=True),
+        partial(sequence.start, rhythm=True),
+    ),
     "oracle": (oracle.encode_static, oracle.encode_rows, oracle.start),
 }
 

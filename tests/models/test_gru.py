@@ -15,7 +15,7 @@ import torch
 
 from telperion.encode.view import keep_context, view
 from telperion.lightcurves import LightCurves
-from telperion.models.gru import ENCODERS, MAX_FILE_BYTES, ORACLE, TELPERION, Gru, GruConfig, GruState
+from telperion.models.gru import MAX_FILE_BYTES, ORACLE, TELPERION, Gru, GruConfig, GruState, encoder
 from telperion.models.gru_network import OracleNetwork, build_network
 from telperion.models.gru_training import CHECKPOINT, Trainer, fit
 from telperion.taxonomy import Taxonomy
@@ -23,6 +23,7 @@ from telperion.taxonomy import Taxonomy
 SMALL = {
     "oracle": replace(ORACLE, hidden=12, epochs=4, batch_size=16, learning_rate=5e-3),
     "telperion": replace(TELPERION, hidden=16, head=24, layers=2, epochs=4, batch_size=16, learning_rate=5e-3),
+    "rhythm": replace(TELPERION, hidden=16, head=24, rhythm=True, epochs=4, batch_size=16, learning_rate=5e-3),
 }
 LEAVES = ("SNIa", "SNII", "AGN")
 
@@ -109,9 +110,9 @@ def test_onnx_equals_torch_on_trained_weights_and_ragged_lengths(tree, curves, t
         for _ in range(3):
             trainer.run_epoch()
         trainer.network.load_state_dict(trainer.best)
-        encoder = ENCODERS[name]
-        static = encoder.static(curves)
-        rows, lengths, _ = encoder.rows(curves, static, encoder.start(len(curves)))
+        inputs = encoder(config)
+        static = inputs.static(curves)
+        rows, lengths, _ = inputs.rows(curves, static, inputs.start(len(curves)))
         with torch.no_grad():
             last = torch.from_numpy(lengths - 1)[:, None]
             logits = trainer.network.eval()(torch.from_numpy(rows), torch.from_numpy(static), last)[:, 0]
@@ -172,9 +173,9 @@ def test_a_long_light_curve_is_classified(model, rng):
 
 
 def test_a_state_takes_less_than_4_kb_an_object(tree):
-    for config in (ORACLE, TELPERION):
-        encoder = ENCODERS[config.preset]
-        n_bytes = encoder.start(1).nbytes + 4 * (config.layers * config.hidden + len(tree))
+    for config in (ORACLE, TELPERION, replace(TELPERION, hidden=256, rhythm=True)):
+        inputs = encoder(config)
+        n_bytes = inputs.start(1).nbytes + 4 * (config.layers * config.hidden + len(tree))
         assert n_bytes < 4096
 
 

@@ -39,7 +39,7 @@ class History:
 
     Attributes
     ----------
-    time, flux, error, detected : array, shape ``(n_objects, n_times)``
+    time, flux, error, detected, band : array, shape ``(n_objects, n_times)``
         The rows themselves, padded.
     seen : array of bool, shape ``(n_bands, n_objects, n_times)``
         Which band each row has.
@@ -73,8 +73,8 @@ class History:
         self.flux[:] = padding.fill(light_curves.flux, 0.0)
         self.error[:] = padding.fill(light_curves.flux_err, 1.0)
         self.detected = padding.fill(light_curves.detected, False)
-        self._band = padding.fill(light_curves.band, -1)
-        self.seen = self._band == _BANDS
+        self.band = padding.fill(light_curves.band, -1)
+        self.seen = self.band == _BANDS
         self._remember_latest()
         self._remember_maxima()
         self._remember_sums()
@@ -89,7 +89,7 @@ class History:
         table = self._table.reshape(3, -1)
         latest = self._after[_LATEST].reshape(3, *place.shape)
         self.latest = table.take(place, axis=1, out=latest, mode="clip")[..., 1:]  # checking each place would be slower
-        own = place[self._band, self._ends[0][:, None], np.arange(self.time.shape[1])]
+        own = place[self.band, self._ends[0][:, None], np.arange(self.time.shape[1])]
         self.previous_of_band = table.take(own, axis=1)
 
     def _remember_maxima(self) -> None:

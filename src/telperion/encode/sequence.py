@@ -12,9 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import BANDS
+from telperion.encode import history as past
 from telperion.encode.context import best_redshift
 from telperion.encode.history import History
 from telperion.encode.padding import Padding
+from telperion.encode.rhythm import NAMES as RHYTHM
+from telperion.encode.rhythm import encode_rhythm
+from telperion.encode.rhythm import start as start_rhythm
 from telperion.lightcurves import LightCurves
 
 SOFTENING = 100.0
@@ -57,10 +61,18 @@ NAMES, _COLUMNS = _lay_out()
 N_ROW_FEATURES = len(NAMES)
 
 
+def start(n_objects: int, *, rhythm: bool = False) -> NDArray[np.float64]:
+    """Give the memory of objects of which nothing has been seen, shape ``(n_objects, n_memory)``."""
+    memory = past.start(n_objects)
+    return np.concatenate([memory, start_rhythm(n_objects)], axis=1) if rhythm else memory
+
+
 def encode_rows(
     light_curves: LightCurves,
     static: NDArray[np.float32],
     memory: NDArray[np.float64],
+    *,
+    rhythm: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]:
     """Encode each object's next rows.
 
@@ -71,12 +83,14 @@ def encode_rows(
     static : array, shape ``(n_objects, n_static)``
         From `telperion.encode.context.encode_context`; a known redshift gives luminosities and rest-frame times.
     memory : array, shape ``(n_objects, n_memory)``
-        From `telperion.encode.history.start`, or from the call before.
+        From `start`, or from the call before.
+    rhythm : bool
+        Whether the features of `telperion.encode.rhythm` follow.
 
     Returns
     -------
     rows : array, shape ``(n_objects, n_times, n_features)``
-        Columns as in `NAMES`; zero after each object's last row.
+        Columns as in `NAMES`, and `RHYTHM`; zero after each object's last row.
     lengths : array of int, shape ``(n_objects,)``
     memory : array, shape ``(n_objects, n_memory)``
 
@@ -88,7 +102,6 @@ def encode_rows(
     Examples
     --------
     >>> from telperion.encode.context import encode_context
-    >>> from telperion.encode.history import start
     >>> curves = LightCurves(["a"], [0, 2], [1.0, 4.0], [1, 1], [900, 400], [50, 50], [True, True], dereddened=True)
     >>> rows, lengths, memory = encode_rows(curves, encode_context(curves), start(1))
     >>> rows.shape == (1, 2, N_ROW_FEATURES), float(rows[0, 1, NAMES.index("share_of_peak:row")])  # 400 / (900 - 50)
@@ -97,10 +110,10 @@ def encode_rows(
     if not light_curves.dereddened:
         raise ValueError("the light curves are not dereddened; call deredden() first")
     padding = Padding(light_curves.lengths)
-    columns = np.empty((N_ROW_FEATURES, *padding.shape), dtype=np.float32)
+    columns = np.empty((N_ROW_FEATURES + len(RHYTHM) * rhythm, *padding.shape), dtype=np.float32)
     if columns.size == 0:
         return columns.transpose(1, 2, 0), padding.lengths, memory
-    history = History(light_curves, padding, memory)
+    history = History(light_curves, padding, memory[:, : past.N_MEMORY])
     known, stretch, modulus = best_redshift(static)
     block = {scale: columns[place] for scale, place in _COLUMNS.items()}
     _write_days(block["log_days"], history, known * np.exp(-stretch))
@@ -108,10 +121,14 @@ def encode_rows(
     _write_counts(block["log_count"], history)
     _write_luminosities(block["luminosity"], history, known, modulus - _MAG_PER_LOG * stretch)
     _write_flags(block["flag"], history)
+    remembered = history.memory()
+    if rhythm:
+        columns[N_ROW_FEATURES:], more = encode_rhythm(history, padding.lengths, memory[:, past.N_MEMORY :])
+        remembered = np.concatenate([remembered, more], axis=1)
     rows = columns.transpose(1, 2, 0).copy()
     if not padding.full:
         rows[~padding.mask] = 0
-    return rows, padding.lengths, history.memory()
+    return rows, padding.lengths, remembered
 
 
 def _write_days(block: NDArray[np.float32], history: History, rest: NDArray[np.floating]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from telperion.encode import context, history, oracle, sequence
+from telperion.encode import context, oracle, rhythm, sequence
 from telperion.encode.view import View
 from telperion.lightcurves import LightCurves
 from telperion.models.card import checked_file, read_card, write_card
@@ -44,6 +45,8 @@ class GruConfig:
         Width and number of the GRU's layers.
     head : int
         Width of the layers after it (preset `telperion`).
+    rhythm : bool
+        Whether rows also tell how the light curve repeats, `telperion.encode.rhythm` (preset `telperion`).
     dropout : float
         Share of activations dropped in training (preset `telperion`).
     loss : {"whxe", "flat", "focal"}
@@ -88,6 +91,7 @@ class GruConfig:
     hidden: int = 96
     layers: int = 1
     head: int = 128
+    rhythm: bool = False
     dropout: float = 0.4
     loss: Literal["whxe", "flat", "focal"] = "whxe"
     alpha: float = 0.0
@@ -119,9 +123,9 @@ class GruConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected {low} to {high}")
         if len(self.context_mix) != 3 or min(self.context_mix) < 0 or sum(self.context_mix) <= 0:
             raise ValueError(f"context_mix is {self.context_mix}, expected three shares that are not negative")
-        if self.preset == "oracle" and (self.group_dropout or any(self.context_mix[1:])):
+        if self.preset == "oracle" and (self.rhythm or self.group_dropout or any(self.context_mix[1:])):
             raise ValueError(
-                "the preset 'oracle' knows no groups of context: context_mix is (1, 0, 0), group_dropout 0"
+                "the preset 'oracle' knows no rhythm and no groups of context: context_mix (1, 0, 0), group_dropout 0"
             )
 
 
@@ -168,14 +172,15 @@ class Encoder:
         return light_curves.deredden() if self.dereddens and not light_curves.dereddened else light_curves
 
 
-ENCODERS = {
-    "oracle": Encoder(
-        oracle.encode_static, oracle.encode_rows, oracle.start, len(oracle.STATIC), oracle.N_ROW_FEATURES, False
-    ),
-    "telperion": Encoder(
-        context.encode_context, sequence.encode_rows, history.start, context.N_STATIC, sequence.N_ROW_FEATURES, True
-    ),
-}
+def encoder(config: GruConfig) -> Encoder:
+    """Give the inputs that a configuration asks for."""
+    if config.preset == "oracle":
+        n_static, n_rows = len(oracle.STATIC), oracle.N_ROW_FEATURES
+        return Encoder(oracle.encode_static, oracle.encode_rows, oracle.start, n_static, n_rows, False)
+    rows = partial(sequence.encode_rows, rhythm=config.rhythm)
+    start = partial(sequence.start, rhythm=config.rhythm)
+    n_rows = sequence.N_ROW_FEATURES + len(rhythm.NAMES) * config.rhythm
+    return Encoder(context.encode_context, rows, start, context.N_STATIC, n_rows, True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +251,7 @@ class Gru:
     ) -> None:
         self.config, self.tree, self.network, self.history = config, tree, network, list(history)
         self.mix = tree.mix(mix)
-        self._encoder = ENCODERS[config.preset]
+        self._encoder = encoder(config)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

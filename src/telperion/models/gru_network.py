@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from telperion.models.gru import ENCODERS, GruConfig
+from telperion.models.gru import GruConfig, encoder
 from telperion.models.gru_layer import GruLayers
 
 
@@ -20,7 +20,7 @@ class OracleNetwork(nn.Module):
 
     def __init__(self, config: GruConfig, n_nodes: int, *, n_static: int = 23) -> None:
         super().__init__()
-        self.gru = GruLayers(ENCODERS["oracle"].n_features, config.hidden, config.layers)
+        self.gru = GruLayers(encoder(config).n_features, config.hidden, config.layers)
         self.series = nn.Linear(config.hidden, 100)
         self.static = nn.Linear(n_static, 10) if n_static else None
         self.joint = nn.Linear(100 + 10 * bool(n_static), 100)
@@ -47,12 +47,12 @@ class TelperionNetwork(nn.Module):
 
     def __init__(self, config: GruConfig, n_nodes: int) -> None:
         super().__init__()
-        encoder = ENCODERS["telperion"]
-        self.rows = nn.Linear(encoder.n_features, config.hidden)
-        self.static = nn.Linear(encoder.n_static, config.hidden, bias=False)
+        inputs = encoder(config)
+        self.rows = nn.Linear(inputs.n_features, config.hidden)
+        self.static = nn.Linear(inputs.n_static, config.hidden, bias=False)
         self.gru = GruLayers(config.hidden, config.hidden, config.layers)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.hidden + encoder.n_features + encoder.n_static, config.head)
+        self.head = nn.Linear(config.hidden + inputs.n_features + inputs.n_static, config.head)
         self.latent = nn.Linear(config.head, config.head)
         self.logits = nn.Linear(config.head, n_nodes)
         initialise_like_keras(self.gru)

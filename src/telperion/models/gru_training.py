@@ -26,7 +26,7 @@ from telperion.encode.truncate import draw_days, draw_shares, keep_share, pertur
 from telperion.encode.view import view
 from telperion.lightcurves import LightCurves
 from telperion.loss import assumed_mix, build_loss
-from telperion.models.gru import ENCODERS, Gru, GruConfig
+from telperion.models.gru import Gru, GruConfig, encoder
 from telperion.models.gru_network import build_network
 from telperion.models.gru_onnx import export_onnx
 from telperion.simulate.stream import Stream
@@ -158,7 +158,7 @@ class Trainer:
         seed: int,
     ) -> None:
         self.tree, self.config, self.folder, self.seed = tree, config, folder, seed
-        self.encoder = ENCODERS[config.preset]
+        self.encoder = encoder(config)
         self.stream = train if isinstance(train, Stream) else None
         if isinstance(train, Stream):
             self.all_labels = tree.labels(list(train.counts)).repeat(list(train.counts.values()))
