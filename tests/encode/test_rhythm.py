@@ -66,12 +66,12 @@ def test_the_strongest_line_is_where_lomb_and_scargle_have_it(rng, frequency):
     power = np.array([values[-1] for name, values in features(curve).items() if name.startswith("power")])
     level = np.array([curve.flux[curve.band == band].mean() for band in range(1, 4)])[curve.band - 1]
     step = FREQUENCIES[1] - FREQUENCIES[0]
-    other = FREQUENCIES[LombScargle(curve.time, curve.flux - level).power(FREQUENCIES).argmax()]
+    other = FREQUENCIES[LombScargle(curve.time, curve.flux - level).power(FREQUENCIES, method="slow").argmax()]
     assert abs(FREQUENCIES[power.argmax()] - frequency) < step
     assert abs(FREQUENCIES[power.argmax()] - other) < 1.01 * step
 
 
-def test_noise_has_a_power_of_one_on_average(rng):
+def test_noise_has_a_power_of_one_half_on_average(rng):
     powers = []
     for _ in range(20):
         curve = make_curve(rng, 400)
@@ -82,7 +82,7 @@ def test_noise_has_a_power_of_one_on_average(rng):
         )  # fmt: skip
         found = features(curve)
         powers += [np.expm1(3 * values[-1]) for name, values in found.items() if name.startswith("power")]
-    assert 0.8 < np.mean(powers) < 1.2
+    assert 0.4 < np.mean(powers) < 0.6
 
 
 def test_what_is_smooth_goes_together_at_short_lags_and_what_is_fast_does_not(rng):

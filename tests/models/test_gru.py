@@ -344,7 +344,7 @@ def test_diverged_training_says_so(tree, tmp_path):
         ({"preset": "lstm"}, "preset is 'lstm', expected one of telperion, oracle"),
         ({"dropout": 1.5}, "dropout is 1.5, expected 0 to 0.95"),
         ({"context_mix": (1, 0)}, "expected three shares"),
-        ({"preset": "oracle"}, "knows no groups of context"),
+        ({"preset": "oracle"}, "knows no rhythm and no groups of context"),
     ],
 )
 def test_a_configuration_out_of_range_is_refused(change, message):

@@ -59,7 +59,7 @@ def encode_rhythm(
     -------
     columns : array, shape ``(n_features, n_objects, n_times)``
         As in `NAMES`: mean products of the deviations of successive rows by lag, drawn to zero where they are few, and
-        log(1 + number) / 3; log(1 + mean power) / 3, where noise alone has a power of one.
+        log(1 + number) / 3; log(1 + mean power) / 3, where noise alone has a power of one half.
     memory : array, shape ``(n_objects, n_memory)``
     """
     deviation = _deviations(history)
