@@ -65,10 +65,11 @@ def test_the_strongest_line_is_where_lomb_and_scargle_have_it(rng, frequency):
     curve = make_curve(rng, 300, frequency)
     power = np.array([values[-1] for name, values in features(curve).items() if name.startswith("power")])
     level = np.array([curve.flux[curve.band == band].mean() for band in range(1, 4)])[curve.band - 1]
+    fine = np.linspace(FREQUENCIES[0], FREQUENCIES[-1], 8000)  # its lines are narrow: it forgets nothing
+    other = fine[LombScargle(curve.time, curve.flux - level).power(fine).argmax()]
     step = FREQUENCIES[1] - FREQUENCIES[0]
-    other = FREQUENCIES[LombScargle(curve.time, curve.flux - level).power(FREQUENCIES, method="slow").argmax()]
     assert abs(FREQUENCIES[power.argmax()] - frequency) < step
-    assert abs(FREQUENCIES[power.argmax()] - other) < 1.01 * step
+    assert abs(FREQUENCIES[power.argmax()] - other) < step
 
 
 def test_noise_has_a_power_of_one_half_on_average(rng):
