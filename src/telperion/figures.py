@@ -19,6 +19,7 @@ from telperion.style import (
     COLOURS,
     FAINT,
     INK,
+    LINES,
     MARKERS,
     SEQUENCE,
     SHADE,
@@ -135,6 +136,33 @@ def phases_figure(runs: Mapping[str, Sequence[Evaluation]], measure: str = "f1",
         axes.set(title="" if alone else level, xlabel=_PHASE_LABEL)
     legend_outside(figure, grid[0])
     titles(figure, title)
+    return figure
+
+
+@styled
+def macro_figure(views: Mapping[str, Evaluation], title: str = "") -> Figure:
+    """Draw macro precision, recall and F1 against days since first detection: a line a level, dashes for other views.
+
+    Parameters
+    ----------
+    views : mapping of str to Evaluation
+        Of one classifier; the first has solid lines.
+    title : str
+    """
+    measures = {"precision": "macro precision", "recall": "macro recall", "f1": "macro F1"}
+    figure, grid = panels(len(measures), columns=3, width=3.5, height=3.3, sharey=True)
+    for axes, (measure, heading) in zip(grid, measures.items(), strict=True):
+        for dashes, (view, run) in zip(LINES, views.items(), strict=False):
+            for place, level in enumerate(LEVELS):
+                look = {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": dashes}
+                label = f"{level}, {view}" if len(views) > 1 else level
+                axes.plot(_phase_places(run.days), run.curve(level, measure), **look, label=label)
+        _phase_ticks(axes, next(iter(views.values())).days, every=2)
+        axes.set(title=heading, ylim=(None, 1.005))
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    titles(figure, title)
+    grid[1].set_xlabel(_PHASE_LABEL)
     return figure
 
 
