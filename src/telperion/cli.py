@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("model", help="a shipped classifier or a folder")
     evaluate.add_argument("data", type=Path)
     evaluate.add_argument("-o", "--output", type=Path, help="folder of scores and figures")
-    evaluate.add_argument("--report", type=Path, help="HTML file: all that ORACLE's paper shows, in both views, one page")
+    evaluate.add_argument("--report", type=Path, help="HTML page of all that ORACLE's paper shows, both views")
     evaluate.add_argument("--beside", nargs="+", default=[], metavar="MODEL", help="classifiers to compare it with")
     _add_view(evaluate)
     evaluate.set_defaults(command=_evaluate)
@@ -283,8 +283,8 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from telperion.demo import training_note
-    from telperion.evaluation_report import names, report_on
-    from telperion.examination import score
+    from telperion.examination.examine import score
+    from telperion.examination_report import names, report_on
 
     models = [arguments.model, *arguments.beside]
     classifiers = {name: telperion.load(model) for name, model in zip(names(models), models, strict=True)}

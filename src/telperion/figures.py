@@ -154,15 +154,18 @@ def macro_figure(views: Mapping[str, Evaluation], title: str = "") -> Figure:
     for axes, (measure, heading) in zip(grid, measures.items(), strict=True):
         for dashes, (view, run) in zip(LINES, views.items(), strict=False):
             for place, level in enumerate(LEVELS):
-                look = {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": dashes}
-                label = f"{level}, {view}" if len(views) > 1 else level
-                axes.plot(_phase_places(run.days), run.curve(level, measure), **look, label=label)
+                axes.plot(
+                    _phase_places(run.days), run.curve(level, measure), color=COLOURS[place], marker=MARKERS[place],
+                    linestyle=dashes, label=f"{level}, {view}" if len(views) > 1 else level,
+                )  # fmt: skip
         _phase_ticks(axes, next(iter(views.values())).days, every=2)
-        axes.set(title=heading, ylim=(None, 1.005))
+        axes.set(title=heading, xlabel=_PHASE_LABEL)
+        axes.margins(y=0.06)
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    order = [place for level in range(len(LEVELS)) for place in range(level, len(handles), len(LEVELS))]
+    shown = [handles[place] for place in order], [labels[place] for place in order]
+    figure.legend(*shown, loc="outside upper right", ncols=len(LEVELS), handlelength=3.5)
     titles(figure, title)
-    grid[1].set_xlabel(_PHASE_LABEL)
     return figure
 
 

@@ -135,6 +135,8 @@ def gallery_figure(light_curves: LightCurves, classes: Sequence[str], most: int 
 def samples_figure(light_curves: LightCurves, tracks: Mapping[str, Track], title: str = "") -> Figure:
     """Draw one light curve of each class, and over it the probability of its true class as a dotted line.
 
+    Flux axes fit the detections and all but the noisiest fifth of the other observations.
+
     Parameters
     ----------
     light_curves : LightCurves
@@ -157,8 +159,11 @@ def samples_figure(light_curves: LightCurves, tracks: Mapping[str, Track], title
         start, end = max(days.min(), -60), days[one.detected].max() + 30
         near = (days >= start) & (days <= end)
         _draw_bands(axes, one.select_rows(near), days[near], size=0.7)
-        low, high = one.flux[near].min(), one.flux[near].max()
-        margin = 0.06 * (high - low) + float(np.median(one.flux_err))
+        sure = near & (one.detected | (one.flux_err <= np.quantile(one.flux_err[near], 0.8)))
+        low, high = one.flux[sure].min(), one.flux[sure].max()
+        margin = 0.06 * (high - low) + float(np.median(one.flux_err[sure]))
+        for drawn in (*axes.lines, *axes.collections):
+            drawn.set_clip_on(True)
         axes.axvspan(start - 2, 0, color=SHADE, zorder=0, linewidth=0)
         axes.set(title=name, xlim=(start - 2, end), ylim=(low - margin, high + margin))
         axes.grid(visible=False)

@@ -100,8 +100,9 @@ class Album:
             return ""
         figure = draw()
         files = {kind: render(figure, kind) for kind in {"png", *self.formats}}
-        for kind in self.formats if self.folder else ():
-            (self.folder / f"{slug(name)}.{kind}").write_bytes(files[kind])
+        if self.folder:
+            for kind in self.formats:
+                (self.folder / f"{slug(name)}.{kind}").write_bytes(files[kind])
         width = int.from_bytes(files["png"][16:20], "big") * 84 // DPI  # from the header; 84 CSS pixels an inch
         source, text = base64.b64encode(files["png"]).decode(), html.escape(caption)
         image = f'<img alt="{text}" width="{width}" src="data:image/png;base64,{source}">'

@@ -36,6 +36,11 @@ class Before:
     without_rows: int
     objects: int
 
+    @property
+    def network_asked(self) -> bool:
+        """Whether `NETWORK` is among them."""
+        return NETWORK in self.scores
+
 
 def before_detection(classifier: Classifier, light_curves: LightCurves, labels: NDArray[np.int64]) -> Before:
     """Score a classifier on what is known of objects before their first detection, in the full view.

@@ -16,10 +16,8 @@ THRESHOLD = 0.9
 """A class is confident above this probability, as in Shah et al. (2025, Figure 10)."""
 
 BEFORE = (-128, -64, -32, -16, -8, -4, -2, -1)
-AFTER = (
-    *range(33), *range(36, 65, 4), *range(72, 129, 8), *range(144, 257, 16), *range(288, 513, 32), *range(576, 1025, 64),
-)  # fmt: skip
-"""Days before and after the first detection at which a light curve is followed: daily for a month, then by an eighth."""
+AFTER = (*range(33), *(step * place for step in (4, 8, 16, 32, 64) for place in range(9, 17)))
+"""Days before and after the first detection at which light curves are followed: daily for a month, then by eighths."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from telperion.course import THRESHOLD, Course, wait
-from telperion.population import Redshifts, Separations
+from telperion.examination.course import THRESHOLD, Course, wait
+from telperion.examination.population import Redshifts, Separations
 from telperion.scores import LEVELS
 from telperion.style import COLOURS, FAINT, INK, LINES, SHADE, line, panels, styled, titles
 
@@ -68,12 +68,13 @@ def waits_figure(courses: Mapping[str, Course], names: Sequence[str], title: str
                 until = course.until(name, level)
                 share = (until[:, None] <= days).mean(axis=0)
                 label = f"{level}, {view}" if len(courses) > 1 else level
-                look = {"color": COLOURS[place], "linestyle": LINES[order % len(LINES)]}
-                axes.step(_place(days), share, where="post", label=label, **look)
+                dashes = LINES[order % len(LINES)]
+                axes.step(_place(days), share, where="post", label=label, color=COLOURS[place], linestyle=dashes)
                 median = wait(course, name, level).median
                 if order == 0 and np.isfinite(median):
-                    axes.plot(_place(median), share[days == median], "o", color=COLOURS[place], markersize=6)
-        _ticks(axes, courses[next(iter(courses))].days[courses[next(iter(courses))].days >= 0])
+                    height = share[np.searchsorted(days, median, side="right") - 1]
+                    axes.plot(_place(median), height, "o", color=COLOURS[place], markersize=6)
+        _ticks(axes, np.unique(np.concatenate([course.days[course.days >= 0] for course in courses.values()])))
         axes.set(title=f"{name} ({until.size:,})", ylim=(0, 1.02))
     grid[-1].legend(loc="lower right", frameon=True, ncols=len(courses))
     titles(figure, title, across="days since first detection", up=f"share confident of the truth (p > {THRESHOLD:g})")
@@ -86,7 +87,7 @@ def redshifts_figure(redshifts: Mapping[str, Redshifts], title: str = "") -> Fig
     figure, grid = panels(len(redshifts), columns=4, width=2.7, height=1.9)
     for (name, found), axes in zip(redshifts.items(), grid, strict=True):
         top = float(np.quantile(found.all, 0.995)) if found.all.size > 50 else float(found.all.max())
-        bins = np.linspace(0, top, 26)
+        bins = np.linspace(0, top, 26).tolist()
         axes.hist(found.wide, bins, color=COLOURS[2], alpha=0.55, label="wide survey")
         axes.hist(found.deep, bins, color=COLOURS[1], alpha=0.75, label="deep fields")
         axes.hist(found.all, bins, histtype="step", color=INK, linewidth=1.1, label="both")
@@ -100,25 +101,20 @@ def redshifts_figure(redshifts: Mapping[str, Redshifts], title: str = "") -> Fig
 
 @styled
 def separations_figure(separations: Mapping[str, Separations], title: str = "") -> Figure:
-    """Draw how far the objects of some classes are from their hosts, as histograms of equal area."""
+    """Draw how far the objects of some classes are from their hosts: shares of those known, in 40 bins."""
     figure, (axes,) = panels(1, columns=1, width=6.4, height=3.3)
     apart = np.concatenate([found.arcsec for found in separations.values()])
-    low, high = np.quantile(apart[apart > 0], [0.005, 0.995]) if (apart > 0).any() else (0.01, 1.0)
-    bins = np.geomspace(low, high, 41)
+    low, high = np.quantile(apart[apart > 0], [0.001, 0.999]) if (apart > 0).any() else (0.01, 1.0)
+    bins = np.geomspace(low, high, 41)  # arcsec
     for order, (name, found) in enumerate(separations.items()):
         total = found.arcsec.size + found.unknown
         label = f"{name} ({total:,}; {100 * found.unknown / total:.1f} % without)"
         inside = np.clip(found.arcsec, low, high)
-        weights = np.full(inside.size, 1 / inside.size)
-        axes.hist(inside, bins, weights=weights, histtype="step", label=label, linewidth=1.6, **_stroke(order))
-    axes.set(xscale="log", xlabel="separation from the host (arcsec)", ylabel="share of the class", title=title)
+        share = np.histogram(inside, bins)[0] / inside.size
+        axes.stairs(share, bins, label=label, linewidth=1.6, color=COLOURS[order], linestyle=LINES[order % len(LINES)])
+    axes.set(xscale="log", xlabel="separation from the host (arcsec)", ylabel="share of those known", title=title)
     axes.legend(loc="upper left", frameon=True)
     return figure
-
-
-def _stroke(order: int) -> dict[str, str]:
-    look = line(order)
-    return {"color": look["color"], "linestyle": LINES[order % len(LINES)]}
 
 
 def _place(days: NDArray[np.float64] | float) -> NDArray[np.float64]:
@@ -130,4 +126,4 @@ def _place(days: NDArray[np.float64] | float) -> NDArray[np.float64]:
 def _ticks(axes: Axes, days: NDArray[np.float64]) -> None:
     shown = [day for day in _DAYS if days[0] <= day <= days[-1]]
     axes.set_xticks(_place(np.array(shown)), [f"{day}" for day in shown])
-    axes.set_xlim(_place(days[0]), _place(days[-1]))
+    axes.set_xlim(float(_place(days[0])), float(_place(days[-1])))

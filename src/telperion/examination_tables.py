@@ -7,16 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from telperion.before import Before
-from telperion.course import THRESHOLD, Course, wait
 from telperion.encode.view import View
 from telperion.evaluate import Interval, bootstrap
-from telperion.examination import Examined
-from telperion.population import Separations, class_counts
+from telperion.examination.before import Before
+from telperion.examination.course import THRESHOLD, Course, wait
+from telperion.examination.examine import Examined
+from telperion.examination.population import Separations, class_counts
 from telperion.scores import LEVELS, Evaluation, LevelScores
 from telperion.tables import DAYS, Table, day_name, number, shown_days
 from telperion.taxonomy import Taxonomy
-from telperion.timing import RunTime
 
 PUBLISHED = {
     "leaves": {2: 0.60, 8: 0.66, 64: 0.80, 1024: 0.84},
@@ -147,7 +146,7 @@ def calibration_table(run: Evaluation) -> Table:
 
 def gaps_table(gaps: Mapping[View, Mapping[str, Mapping[float, Interval]]], ours: str, theirs: str) -> Table:
     """Show the macro F1 of one classifier minus another's with its 95 % interval over objects."""
-    days = [day for day in next(iter(gaps.values()))["leaves"]]
+    days = list(next(iter(gaps.values()))["leaves"])
     rows = [
         [view, level, *(f"{gap.estimate:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" for gap in levels[level].values())]
         for view, levels in gaps.items() for level in LEVELS
@@ -164,11 +163,6 @@ def plus_minus(interval: Interval) -> str:
 def milliseconds(seconds: float) -> str:
     """Give a time of seconds with three digits, in milliseconds."""
     return f"{float(f'{1000 * seconds:.3g}'):g} ms"
-
-
-def fastest(times: Sequence[RunTime]) -> RunTime:
-    """Give the run time of the largest batch."""
-    return max(times, key=lambda time: time.batch)
 
 
 def _share(scores: LevelScores, true: str, decided: str) -> str:

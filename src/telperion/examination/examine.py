@@ -1,4 +1,4 @@
-"""A classifier examined as Shah et al. (2025) examined ORACLE: all that their tables and figures show, as arrays."""
+"""`examine`: scores, courses, what is known before the first detection, and run times of one classifier."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from telperion.before import Before, before_detection
 from telperion.classifier import Classifier
-from telperion.course import AFTER, BEFORE, Course, Follower
 from telperion.encode.view import Context, View, keep_context
 from telperion.evaluate import Interval, bootstrap_gap, evaluate
+from telperion.examination.before import Before, before_detection
+from telperion.examination.course import AFTER, BEFORE, Course, Follower
+from telperion.examination.phases import predictions
+from telperion.examination.timing import RunTime, run_time
 from telperion.lightcurves import LightCurves, RepairWarning
-from telperion.phases import predictions
 from telperion.scores import LEVELS, PHASES, Evaluation
 from telperion.taxonomy import Taxonomy
-from telperion.timing import RunTime, run_time
 
 BATCHES = {2000: 5, 1: 200}
 """Light curves handed over at once, and how often that is timed."""
@@ -49,6 +49,11 @@ class Examined:
     courses: Mapping[View, Course]
     before: Before
     times: list[RunTime]
+
+    @property
+    def own(self) -> tuple[View, Evaluation]:
+        """The view that the classifier was taught on, if it was scored in it, else the other; its evaluation."""
+        return next(iter(self.evaluations.items()))
 
 
 def detected(light_curves: LightCurves) -> LightCurves:
@@ -115,7 +120,7 @@ def examine(
     batches: Mapping[int, int] | None = None,
     progress: Progress | None = None,
 ) -> Examined:
-    """Score a classifier at several phases in each view, follow its probabilities, ask it before the detection, time it.
+    """Score a classifier at several phases in each view, follow its probabilities, ask it before detections, time it.
 
     Parameters
     ----------
@@ -125,8 +130,8 @@ def examine(
     light_curves : LightCurves
         Labelled, each with a detection (see `detected`).
     days : sequence of float, d
-        Phases that are scored. A steppable classifier is followed at those of `telperion.course` besides, any other
-        costs as much at each and is followed at `days` alone.
+        Phases that are scored. A steppable classifier is followed at many more (`telperion.examination.course`); any
+        other costs as much at each, and is followed at these alone.
     views : sequence of {"full", "alert"}
     context : {"specz", "photoz", "none"}
     batches : mapping of int to int, optional
@@ -137,8 +142,10 @@ def examine(
     Raises
     ------
     ValueError
-        An object has no detection, or the tree does not know a label.
+        An object has no detection, the tree does not know a label, no label is a leaf, or no day is finite.
     """
+    if not np.isfinite(days).any():
+        raise ValueError("no finite day is given: there is no phase at which probabilities could be followed")
     labels, known = classifier.tree.labels(light_curves.label), keep_context(light_curves, context)
     order = sorted(views, key=lambda view: view != classifier.view)
     grids = {view: _grid(classifier, days, view) for view in order}
@@ -155,7 +162,8 @@ def examine(
     for view, grid in grids.items():
         follower, phases = Follower(labels, classifier.tree), {}
         for day, said in predictions(classifier, known, grid, view=view):
-            follower.add(day, said)
+            if np.isfinite(day):
+                follower.add(day, said)
             if day in days:
                 decided = classifier.decide(said)
                 phases[day] = evaluate(said, labels, classifier.tree, decided=decided, mix=classifier.mix)
