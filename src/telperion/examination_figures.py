@@ -52,6 +52,8 @@ def mean_scores_figure(course: Course, title: str = "", n_named: int = 4) -> Fig
 def waits_figure(courses: Mapping[str, Course], names: Sequence[str], title: str = "") -> Figure:
     """Draw, a panel a class, the share of its objects that have been confident by each day; a line a level.
 
+    Lines are thinner the deeper the level, so that those that fall together can be seen.
+
     Parameters
     ----------
     courses : mapping of str to Course
@@ -69,7 +71,10 @@ def waits_figure(courses: Mapping[str, Course], names: Sequence[str], title: str
                 share = (until[:, None] <= days).mean(axis=0)
                 label = f"{level}, {view}" if len(courses) > 1 else level
                 dashes = LINES[order % len(LINES)]
-                axes.step(_place(days), share, where="post", label=label, color=COLOURS[place], linestyle=dashes)
+                axes.step(
+                    _place(days), share, where="post", label=label, color=COLOURS[place], linestyle=dashes,
+                    linewidth=3.4 - place,
+                )  # fmt: skip
                 median = wait(course, name, level).median
                 if order == 0 and np.isfinite(median):
                     height = share[np.searchsorted(days, median, side="right") - 1]

@@ -250,7 +250,7 @@ def waits(first: Examined) -> Parts:
     )
     return [
         *parts,
-        to_html(waits_table(first.courses)),
+        *(to_html(waits_table(each, view)) for view, each in first.courses.items()),
         "<p>Median: of those that ever get there. Ever: their share. Mistaken: the share that was at some day as "
         f"confident of another class of that level. Days: those from {course.days[course.days >= 0][0]:g} to "
         f"{course.days[-1]:g} {steps}.</p>",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from telperion.encode.view import View
 from telperion.evaluate import Interval, bootstrap
 from telperion.examination.before import Before
-from telperion.examination.course import THRESHOLD, Course, wait
+from telperion.examination.course import THRESHOLD, Course, Wait, wait
 from telperion.examination.examine import Examined
 from telperion.examination.population import Separations, class_counts
 from telperion.scores import LEVELS, Evaluation, LevelScores
@@ -95,19 +95,22 @@ def times_table(examined: Sequence[Examined]) -> Table:
     return Table("Time for one light curve", [("", heading) for heading in headings], rows)
 
 
-def waits_table(courses: Mapping[View, Course]) -> Table:
+def waits_table(course: Course, view: View) -> Table:
     """Show, class by class and level by level, the median wait, the share that is ever confident, and the mistaken."""
-    first = next(iter(courses.values()))
+    present = [name for name, count in zip(course.classes, course.support, strict=True) if count]
+    found = {name: [wait(course, name, level) for level in LEVELS] for name in present}
+    rows = [
+        [name, f"{levels[0].objects:,}", *(cell for each in levels for cell in _wait_cells(each))]
+        for name, levels in found.items()
+    ]
     columns = [("", "class"), ("", "objects")]
-    rows = [[name, f"{count:,}"] for name, count in zip(first.classes, first.support, strict=True) if count]
-    for view, course in courses.items():
-        for level in LEVELS:
-            columns += [(f"{view} view, {level}", heading) for heading in ("median d", "ever", "mistaken")]
-            for row in rows:
-                found = wait(course, row[0], level)
-                median = "–" if np.isnan(found.median) else f"{found.median:g}"
-                row += [median, f"{100 * found.reached:.0f} %", f"{100 * found.mistaken:.0f} %"]
-    return Table(f"Days until p > {THRESHOLD:g} for the true class", columns, rows)
+    columns += [(level, heading) for level in LEVELS for heading in ("median", "ever", "mistaken")]
+    return Table(f"Days until p > {THRESHOLD:g} for the true class, {view} view", columns, rows)
+
+
+def _wait_cells(found: Wait) -> tuple[str, str, str]:
+    median = "–" if np.isnan(found.median) else f"{found.median:g} d"
+    return median, f"{100 * found.reached:.0f} %", f"{100 * found.mistaken:.0f} %"
 
 
 def alike_table(run: Evaluation, name: str, others: Sequence[str], days: Sequence[float]) -> Table:

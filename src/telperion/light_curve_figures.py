@@ -168,6 +168,7 @@ def samples_figure(light_curves: LightCurves, tracks: Mapping[str, Track], title
         axes.set(title=name, xlim=(start - 2, end), ylim=(low - margin, high + margin))
         axes.grid(visible=False)
         axes.locator_params(axis="both", nbins=5)
+        axes.ticklabel_format(axis="y", style="plain")
         belief = axes.twinx()
         shown = np.append(track.days, max(end, track.days[-1]))
         said = track.probabilities[:, track.tree.index(name)]

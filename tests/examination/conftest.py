@@ -25,7 +25,9 @@ def curves() -> LightCurves:
 @pytest.fixture
 def toy() -> Taxonomy:
     """Four leaves, one of them (AGN) on level 2."""
-    return Taxonomy("toy", {"Alert": {"Transient": {"SN": {"SNIa": {}, "SNII": {}}}, "Variable": {"AGN": {}, "EB": {}}}})
+    return Taxonomy(
+        "toy", {"Alert": {"Transient": {"SN": {"SNIa": {}, "SNII": {}}}, "Variable": {"AGN": {}, "EB": {}}}}
+    )
 
 
 class Fixed:
