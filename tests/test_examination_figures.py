@@ -40,6 +40,7 @@ FIGURES = {
     "waits": lambda rng: waits_figure({"full": course(rng), "alert": course(rng)}, ["SNIa", "AGN"]),
     "redshifts": lambda rng: redshifts_figure(redshifts(rng)),
     "separations": lambda rng: separations_figure({"SNIa": Separations(rng.lognormal(size=30), 2)}),
+    "alone": lambda rng: separations_figure({"KN": Separations(np.array([0.3]), 0)}),
     "centred": lambda rng: separations_figure({"AGN": Separations(np.zeros(4), 0)}),
 }
 

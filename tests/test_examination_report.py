@@ -206,6 +206,7 @@ def test_real_light_curves_have_a_page(lsst_data, tmp_path):
     found, text = parsed(tmp_path / "page.html")
     assert set(SECTIONS) - set(found.headings) == {"Side by side", "Distances from hosts"}
     assert "all but spectroscopic redshifts" in text
+    assert "5,852 objects of plasticc: scores on those flatter it" in text
 
 
 def test_the_sources_of_a_survey_are_read_from_its_card(sky, tmp_path):

@@ -73,7 +73,7 @@ def waits_figure(courses: Mapping[str, Course], names: Sequence[str], title: str
                 dashes = LINES[order % len(LINES)]
                 axes.step(
                     _place(days), share, where="post", label=label, color=COLOURS[place], linestyle=dashes,
-                    linewidth=3.4 - place,
+                    linewidth=(2.8, 2.0, 1.3)[place],
                 )  # fmt: skip
                 median = wait(course, name, level).median
                 if order == 0 and np.isfinite(median):
@@ -81,7 +81,8 @@ def waits_figure(courses: Mapping[str, Course], names: Sequence[str], title: str
                     axes.plot(_place(median), height, "o", color=COLOURS[place], markersize=6)
         _ticks(axes, np.unique(np.concatenate([course.days[course.days >= 0] for course in courses.values()])))
         axes.set(title=f"{name} ({until.size:,})", ylim=(0, 1.02))
-    grid[-1].legend(loc="lower right", frameon=True, ncols=len(courses))
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(courses), handlelength=3.5)
     titles(figure, title, across="days since first detection", up=f"share confident of the truth (p > {THRESHOLD:g})")
     return figure
 
@@ -110,11 +111,11 @@ def separations_figure(separations: Mapping[str, Separations], title: str = "") 
     figure, (axes,) = panels(1, columns=1, width=6.4, height=3.3)
     apart = np.concatenate([found.arcsec for found in separations.values()])
     low, high = np.quantile(apart[apart > 0], [0.001, 0.999]) if (apart > 0).any() else (0.01, 1.0)
-    bins = np.geomspace(low, high, 41)  # arcsec
+    bins = np.geomspace(min(low, high / 2), high, 41)  # arcsec
     for order, (name, found) in enumerate(separations.items()):
         total = found.arcsec.size + found.unknown
         label = f"{name} ({total:,}; {100 * found.unknown / total:.1f} % without)"
-        inside = np.clip(found.arcsec, low, high)
+        inside = np.clip(found.arcsec, bins[0], bins[-1])
         share = np.histogram(inside, bins)[0] / inside.size
         axes.stairs(share, bins, label=label, linewidth=1.6, color=COLOURS[order], linestyle=LINES[order % len(LINES)])
     axes.set(xscale="log", xlabel="separation from the host (arcsec)", ylabel="share of those known", title=title)

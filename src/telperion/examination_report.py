@@ -167,8 +167,11 @@ def _draw(parts: Mapping[str, Parts], progress: Progress | None) -> dict[str, li
 def _facts(examined: Sequence[Examined], scored: Scored, command: str) -> str:
     first, others = examined[0], ", ".join(each.name for each in examined[1:])
     known = {"specz": "all that the data have", "photoz": "all but spectroscopic redshifts", "none": "none"}
+    card = first.classifier.card
+    taught = f"{card['objects']:,} objects of {card['data']}: scores on those flatter it" if "data" in card else ""
     about = {
         "classifier": f"{html.escape(first.name)}, taught on the {first.classifier.view} view",
+        "taught by": html.escape(taught),
         "beside it": html.escape(others),
         "data": f"{html.escape(scored.data)}, {len(scored.labels):,} objects",
         "context": known[scored.context],

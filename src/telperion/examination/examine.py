@@ -167,7 +167,7 @@ def examine(
             if day in days:
                 decided = classifier.decide(said)
                 phases[day] = evaluate(said, labels, classifier.tree, decided=decided, mix=classifier.mix)
-                kept[view, day] = said.copy()
+                kept[view, day] = said
             advance()
         evaluations[view], courses[view] = Evaluation(view, context, phases), follower.course()
     before = before_detection(classifier, known, labels)

@@ -50,7 +50,7 @@ def predictions(
     >>> from telperion.simulate.drawn import draw
     >>> curves = draw(n_per_class=1, seed=1)
     >>> [(day, said.shape) for day, said in predictions(telperion.load("plasticc-gru"), curves, [8, 2])]
-    [(2.0, (14, 22)), (8.0, (14, 22))]
+    [(2.0, (14, 21)), (8.0, (14, 21))]
     """
     wanted = sorted({float(day) for day in days})
     if np.isnan(wanted).any():
