@@ -10,11 +10,12 @@ import pytest
 import telperion
 from telperion.cli import main
 from telperion.examination.examine import examine
+from telperion.examination.population import sources
 from telperion.examination_report import names, report_on
 from telperion.examination_sections import glance
 from telperion.formats import parquet
 from telperion.simulate.drawn import draw
-from telperion.simulate.save import CARD, save, sources
+from telperion.simulate.save import CARD, save
 from telperion.taxonomy import Taxonomy
 
 matplotlib = pytest.importorskip("matplotlib")

@@ -13,11 +13,11 @@ from telperion import examination_sections as sections
 from telperion.classifier import Classifier
 from telperion.encode.view import Context, View
 from telperion.examination.examine import Examined, detected, examine, same_tree
+from telperion.examination.population import sources
 from telperion.examination_sections import Parts, Picture, Scored
 from telperion.lightcurves import LightCurves
 from telperion.page import Album, facts, page
 from telperion.scores import PHASES
-from telperion.simulate.save import sources
 from telperion.style import load_matplotlib
 from telperion.tables import DAYS, shown_days
 

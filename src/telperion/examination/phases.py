@@ -72,6 +72,7 @@ def _steps(
     start, state = light_curves.first_detection, classifier.start(len(known))
     seen, read = np.zeros(known.n_rows, dtype=bool), np.zeros(len(known), dtype=np.int64)
     anew = np.zeros((len(known), len(classifier.tree)), dtype=np.float32)
+    mix = classifier.tree.from_leaves(classifier.mix[None].astype(np.float32))  # of objects without rows
     for day in days:
         now = np.isposinf(day) | (known.time <= (start + day)[known.object_index])  # undetected: on the last day only
         fresh = known.select_rows(now & ~seen)
@@ -81,4 +82,4 @@ def _steps(
         if (grown := long & (fresh.lengths > 0)).any():
             anew[grown] = classifier.predict(known.select_rows(now)[grown], view="full")
         seen = now
-        yield day, np.where(long[:, None], anew, result)
+        yield day, np.select([(read == 0)[:, None], long[:, None]], [mix, anew], result)

@@ -1,17 +1,21 @@
-"""Who is in a labelled set: classes, redshifts in the wide survey and the deep fields, distances from hosts."""
+"""Who is in a labelled set: classes, simulated sources, redshifts in wide and deep fields, distances from hosts."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from telperion.encode.oracle import STATIC, encode_static
 from telperion.lightcurves import LightCurves
+from telperion.simulate.save import CARD
 from telperion.taxonomy import Taxonomy
 
+MAX_CARD_BYTES = 1_000_000
 _DEEP = [place for place, name in enumerate(STATIC) if name.endswith("_flag") and name != "mw_plane_flag"]
 
 
@@ -102,6 +106,26 @@ def separations(light_curves: LightCurves, labels: NDArray[np.int64], tree: Taxo
         if np.isfinite(arcsec).any():
             found[tree.nodes[leaf]] = Separations(arcsec[np.isfinite(arcsec)], int(np.isnan(arcsec).sum()))
     return found
+
+
+def sources(folder: str | Path) -> dict[str, dict[str, float]]:
+    """Read which sources the classes of a simulated survey were made from, and their shares; none of other data.
+
+    Raises
+    ------
+    ValueError
+        The folder's ``survey.json`` is not one.
+    """
+    path = Path(folder) / CARD
+    if not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise ValueError(f"more than {MAX_CARD_BYTES} bytes")
+        found = json.loads(path.read_text(encoding="utf-8"))["sources"]
+        return {str(label): {str(name): float(share) for name, share in of.items()} for label, of in found.items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not the card of a survey: {error}") from error
 
 
 def _best_redshift(light_curves: LightCurves) -> NDArray[np.float64]:

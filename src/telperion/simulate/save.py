@@ -18,7 +18,6 @@ from telperion.simulate.survey import batches, split
 
 Form = Literal["parquet", "snana"]
 CARD = "survey.json"
-MAX_CARD_BYTES = 1_000_000
 
 
 def save(
@@ -83,26 +82,6 @@ def save(
         if progress and task is not None:
             progress.advance(task, len(curves))
     return total
-
-
-def sources(folder: str | Path) -> dict[str, dict[str, float]]:
-    """Read which sources the classes of a simulated survey were made from, and their shares; none of other data.
-
-    Raises
-    ------
-    ValueError
-        The folder's ``survey.json`` is not one.
-    """
-    path = Path(folder) / CARD
-    if not path.is_file():
-        return {}
-    try:
-        if path.stat().st_size > MAX_CARD_BYTES:
-            raise ValueError(f"more than {MAX_CARD_BYTES} bytes")
-        found = json.loads(path.read_text(encoding="utf-8"))["sources"]
-        return {str(label): {str(name): float(share) for name, share in of.items()} for label, of in found.items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not the card of a survey: {error}") from error
 
 
 def _claim(
