@@ -18,11 +18,12 @@ from telperion.figures import (  # noqa: E402 - skipped without matplotlib
     class_phases_figure,
     confusion_figure,
     learning_figure,
+    macro_figure,
     phases_figure,
     reliability_figure,
     roc_figure,
 )
-from telperion.light_curve_figures import Track, light_curve_figure  # noqa: E402
+from telperion.light_curve_figures import Track, light_curve_figure, samples_figure  # noqa: E402
 from telperion.style import BAND_COLOURS, COLOURS, render  # noqa: E402
 
 SIBLINGS = {"SN": {"SNIa": {}, "SNII": {}, "SNIax": {}}, "Fast": {"KN": {}, "uLens": {}}}
@@ -59,6 +60,8 @@ FIGURES = {
     "reliability": lambda rng: reliability_figure(scored(rng), "8 d"),
     "phases of one": lambda rng: phases_figure({"a": [drawn(rng)]}),
     "phases of two": lambda rng: phases_figure({"a": [drawn(rng), drawn(rng)], "b": [drawn(rng, (0, 2))]}, "log_loss"),
+    "macro": lambda rng: macro_figure({"full view": drawn(rng), "alert view": drawn(rng)}),
+    "samples": lambda rng: samples_figure(light_curve(rng), {"SNII": track(rng)}),
     "classes": lambda rng: class_phases_figure({"a": [drawn(rng)], "b": [drawn(rng)]}, measure="auc"),
     "learning": lambda rng: learning_figure([{"epoch": 1, "loss": 2.0, "validation_loss": 1.0}]),
     "light curve": lambda rng: light_curve_figure(light_curve(rng), scale="asinh", track=track(rng)),
@@ -137,6 +140,27 @@ def test_phases_show_the_mean_and_the_spread_of_repeats(rng):
     expected = np.mean([run.curve("leaves") for run in repeats], axis=0)
     np.testing.assert_allclose(axes.lines[0].get_ydata(), expected)
     assert len(axes.collections) == 1
+
+
+def test_macro_has_a_panel_a_measure_and_dashes_the_second_view(rng):
+    views = {"full view": drawn(rng), "alert view": drawn(rng)}
+    figure = macro_figure(views)
+    for axes, measure in zip(figure.axes, ("precision", "recall", "f1"), strict=True):
+        assert [line.get_linestyle() for line in axes.lines] == ["-"] * 3 + ["--"] * 3
+        lines = iter(axes.lines)
+        for run in views.values():
+            for level in ("level 1", "level 2", "leaves"):
+                np.testing.assert_array_equal(next(lines).get_ydata(), run.curve(level, measure))
+
+
+def test_a_sample_shows_the_probability_of_its_true_class(rng):
+    shown = track(rng)
+    figure = samples_figure(light_curve(rng), {"SNII": shown})
+    (line,) = figure.axes[1].lines
+    np.testing.assert_array_equal(line.get_ydata()[:-1], shown.probabilities[:, TREE.index("SNII")])
+    assert figure.axes[0].get_title(loc="left") == "SNII"
+    with pytest.raises(ValueError, match="1 light curves and 2 tracks"):
+        samples_figure(light_curve(rng), {"SNII": shown, "KN": shown})
 
 
 def test_learning_marks_the_best_epoch():

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from telperion.classifier import Classifier
 from telperion.evaluate import evaluate
-from telperion.lightcurves import LightCurves, RepairWarning
-from telperion.report import read_scores, score, show, write_json, write_report, write_scores
+from telperion.report import read_scores, show, write_json, write_report, write_scores
 from telperion.scores import Evaluation
 from telperion.taxonomy import Taxonomy
 
@@ -37,50 +35,6 @@ def strict(text):
         raise ValueError(name)
 
     return json.loads(text, parse_constant=refuse)
-
-
-# -- scoring -------------------------------------------------------------------------------------------------------
-
-
-class Oracle:
-    """A model that reads the truth from the context, and believes in it but half."""
-
-    tree, steppable, mix = TREE, False, np.full(5, 0.2)
-
-    def predict(self, light_curves):
-        place = np.searchsorted(TREE.leaves, light_curves.context["redshift"].astype(int))
-        return TREE.from_leaves(0.5 * np.eye(5)[place] + 0.1).astype(np.float32)
-
-
-@pytest.fixture
-def labelled(rng):
-    leaves = rng.choice(TREE.leaves, size=30)
-    ids = np.repeat(np.arange(30), 3)
-    time, flags = np.tile([1.0, 2.0, 30.0], 30), np.tile([True, False, True], 30)
-    labels = np.array(TREE.nodes)[leaves]
-    return LightCurves.from_rows(
-        ids, time, ids * 0, ids, ids * 0 + 1, flags, context={"redshift": leaves}, label=labels, dereddened=True
-    )
-
-
-def test_a_classifier_is_scored_with_its_own_view_and_rule(labelled):
-    classifier = Classifier(Oracle(), "oracle", view="alert")
-    scores = score(classifier, labelled, days=[2, np.inf])
-    assert (scores.view, scores.context, scores.days) == ("alert", "specz", (2, np.inf))
-    assert scores.phases[2]["leaves"].macro.f1 == 1
-    assert scores.phases[2]["leaves"].balanced_log_loss == pytest.approx(-np.log(0.6), abs=1e-6)
-
-
-def test_undetected_objects_are_left_out_with_a_notice(labelled):
-    blind = labelled.select_rows(labelled.object_index > 1)
-    with pytest.warns(RepairWarning, match="2 objects without a detection are not scored, first '0'"):
-        scores = score(Classifier(Oracle(), "oracle"), blind, days=[2])
-    assert scores.phases[2]["leaves"].n_objects == 28
-
-
-def test_scoring_needs_labels(labelled):
-    with pytest.raises(ValueError, match="no labels"):
-        score(Classifier(Oracle(), "oracle"), labelled.with_label([""] * 30))
 
 
 def test_one_classifier_is_shown_class_by_class_and_several_side_by_side(rng):

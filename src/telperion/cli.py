@@ -121,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("model", help="a shipped classifier or a folder")
     evaluate.add_argument("data", type=Path)
     evaluate.add_argument("-o", "--output", type=Path, help="folder of scores and figures")
+    evaluate.add_argument("--report", type=Path, help="HTML page of all that ORACLE's paper shows, both views")
+    evaluate.add_argument("--beside", nargs="+", default=[], metavar="MODEL", help="classifiers to compare it with")
     _add_view(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
@@ -286,14 +288,32 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     from telperion.demo import training_note
-    from telperion.report import score
+    from telperion.examination.examine import score
+    from telperion.examination_report import names, report_on
 
-    classifier, light_curves = telperion.load(arguments.model), telperion.read(arguments.data)
-    days = arguments.days or PHASES
-    result = score(classifier, light_curves, days=days, view=arguments.view, context=arguments.context)
-    _report([(arguments.model, result)], arguments, arguments.output)
-    if classifier.card:
-        Console().print(training_note(classifier))
+    models = [arguments.model, *arguments.beside]
+    classifiers = {name: telperion.load(model) for name, model in zip(names(models), models, strict=True)}
+    light_curves, days, context = telperion.read(arguments.data), arguments.days or PHASES, arguments.context
+    if arguments.report:
+        views = (arguments.view,) if arguments.view else get_args(View)
+        with progress_bar() as bar:
+            examined = report_on(
+                arguments.report, classifiers, light_curves, data=arguments.data, days=days, views=views,
+                context=context, command=_command(), progress=bar,
+            )  # fmt: skip
+        runs = [(each.name, run) for each in examined for run in each.evaluations.values()]
+    else:
+        view = arguments.view
+        runs = [
+            (name, score(classifier, light_curves, days=days, view=view, context=context))
+            for name, classifier in classifiers.items()
+        ]
+    _report(runs, arguments, arguments.output)
+    if arguments.report:
+        Console().print(f"page: {arguments.report}")
+    for classifier in classifiers.values():
+        if classifier.card:
+            Console().print(training_note(classifier))
 
 
 def _report(

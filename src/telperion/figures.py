@@ -19,6 +19,7 @@ from telperion.style import (
     COLOURS,
     FAINT,
     INK,
+    LINES,
     MARKERS,
     SEQUENCE,
     SHADE,
@@ -134,6 +135,36 @@ def phases_figure(runs: Mapping[str, Sequence[Evaluation]], measure: str = "f1",
         _phase_ticks(axes, [day for repeats in runs.values() for day in shared_days(repeats)], every=1 if alone else 2)
         axes.set(title="" if alone else level, xlabel=_PHASE_LABEL)
     legend_outside(figure, grid[0])
+    titles(figure, title)
+    return figure
+
+
+@styled
+def macro_figure(views: Mapping[str, Evaluation], title: str = "") -> Figure:
+    """Draw macro precision, recall and F1 against days since first detection: a line a level, dashes for other views.
+
+    Parameters
+    ----------
+    views : mapping of str to Evaluation
+        Of one classifier; the first has solid lines.
+    title : str
+    """
+    measures = {"precision": "macro precision", "recall": "macro recall", "f1": "macro F1"}
+    figure, grid = panels(len(measures), columns=3, width=3.5, height=3.3, sharey=True)
+    for axes, (measure, heading) in zip(grid, measures.items(), strict=True):
+        for dashes, (view, run) in zip(LINES, views.items(), strict=False):
+            for place, level in enumerate(LEVELS):
+                axes.plot(
+                    _phase_places(run.days), run.curve(level, measure), color=COLOURS[place], marker=MARKERS[place],
+                    linestyle=dashes, label=f"{level}, {view}" if len(views) > 1 else level,
+                )  # fmt: skip
+        _phase_ticks(axes, next(iter(views.values())).days, every=2)
+        axes.set(title=heading, xlabel=_PHASE_LABEL)
+        axes.margins(y=0.06)
+    handles, labels = grid[0].get_legend_handles_labels()
+    order = [place for level in range(len(LEVELS)) for place in range(level, len(handles), len(LEVELS))]
+    shown = [handles[place] for place in order], [labels[place] for place in order]
+    figure.legend(*shown, loc="outside upper right", ncols=len(LEVELS), handlelength=3.5)
     titles(figure, title)
     return figure
 

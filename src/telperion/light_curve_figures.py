@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from telperion.bands import BANDS
 from telperion.lightcurves import LightCurves
-from telperion.style import BAND_COLOURS, BAND_MARKERS, COLOURS, FAINT, SHADE, panels, styled, titles
+from telperion.style import BAND_COLOURS, BAND_MARKERS, COLOURS, FAINT, INK, SHADE, panels, styled, titles
 from telperion.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -131,13 +131,71 @@ def gallery_figure(light_curves: LightCurves, classes: Sequence[str], most: int 
     return figure
 
 
-def _draw_bands(axes: Axes, light_curve: LightCurves, days: NDArray[np.float64]) -> None:
+@styled
+def samples_figure(light_curves: LightCurves, tracks: Mapping[str, Track], title: str = "") -> Figure:
+    """Draw one light curve of each class, and over it the probability of its true class as a dotted line.
+
+    Flux axes fit the detections and all but the noisiest fifth of the other observations.
+
+    Parameters
+    ----------
+    light_curves : LightCurves
+        One object a track, in the same order, with a detection.
+    tracks : mapping of str to Track
+        By the node that each object truly is.
+    title : str
+
+    Raises
+    ------
+    ValueError
+        There are not as many light curves as tracks.
+    """
+    if len(light_curves) != len(tracks):
+        raise ValueError(f"there are {len(light_curves)} light curves and {len(tracks)} tracks")
+    figure, grid = panels(len(tracks), columns=3, width=3.6, height=2.15)
+    for place, ((name, track), axes) in enumerate(zip(tracks.items(), grid, strict=True)):
+        one = light_curves[place]
+        days = one.time - one.first_detection[0]
+        start, end = max(days.min(), -60), days[one.detected].max() + 30
+        near = (days >= start) & (days <= end)
+        _draw_bands(axes, one.select_rows(near), days[near], size=0.7)
+        sure = near & (one.detected | (one.flux_err <= np.quantile(one.flux_err[near], 0.8)))
+        low, high = one.flux[sure].min(), one.flux[sure].max()
+        margin = 0.06 * (high - low) + float(np.median(one.flux_err[sure]))
+        for drawn in (*axes.lines, *axes.collections):
+            drawn.set_clip_on(True)
+        axes.axvspan(start - 2, 0, color=SHADE, zorder=0, linewidth=0)
+        axes.set(title=name, xlim=(start - 2, end), ylim=(low - margin, high + margin))
+        axes.grid(visible=False)
+        axes.locator_params(axis="both", nbins=5)
+        axes.ticklabel_format(axis="y", style="plain")
+        belief = axes.twinx()
+        shown = np.append(track.days, max(end, track.days[-1]))
+        said = track.probabilities[:, track.tree.index(name)]
+        belief.step(shown, np.append(said, said[-1]), where="post", color=INK, linestyle=":", linewidth=1.5)
+        belief.set(ylim=(0, 1.04), yticks=[0, 0.5, 1])
+        belief.spines["right"].set_visible(True)
+        belief.grid(visible=False)
+        for each in (axes, belief):
+            each.tick_params(labelsize=7)
+    handles = {label: each for axes in grid for each, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    shown_bands = [band for band in BANDS if band in handles]
+    figure.legend(
+        [handles[band] for band in shown_bands], shown_bands, loc="outside upper right", ncols=len(shown_bands),
+        title="filled: detected; dotted: probability of the true class (right axis)", title_fontsize=8,
+    )  # fmt: skip
+    titles(figure, title, "days since first detection", "flux (nJy)")
+    return figure
+
+
+def _draw_bands(axes: Axes, light_curve: LightCurves, days: NDArray[np.float64], size: float = 1) -> None:
     for band, (colour, marker) in enumerate(zip(BAND_COLOURS, BAND_MARKERS, strict=True)):
         for detected in (False, True):
             rows = (light_curve.band == band) & (light_curve.detected == detected)
             axes.errorbar(
                 days[rows], light_curve.flux[rows], light_curve.flux_err[rows], color=colour, marker=marker,
-                linestyle="none", elinewidth=0.8, alpha=1 if detected else 0.6, markersize=5 if detected else 4,
+                linestyle="none", elinewidth=0.8 * size, alpha=1 if detected else 0.6,
+                markersize=size * (5 if detected else 4), markeredgewidth=size,
                 markerfacecolor=colour if detected else "white", label=BANDS[band] if detected else None,
             )  # fmt: skip
 

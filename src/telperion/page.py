@@ -34,8 +34,17 @@ code { font: .88em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; back
        padding: .1em .35em; border-radius: 3px; overflow-wrap: anywhere; }
 details { margin-top: 1rem; }
 summary { cursor: pointer; }
-nav { margin: 1.2rem 0 0; }
-nav a { color: var(--blue); margin-right: 1.2rem; }
+nav { margin: 1.2rem 0 0; padding: .5rem 0; background: white; position: sticky; top: 0; z-index: 1;
+      font-size: .92rem; border-bottom: 1px solid var(--rule); }
+nav a { color: var(--blue); margin-right: 1.2rem; text-decoration: none; white-space: nowrap; }
+nav a:hover { text-decoration: underline; }
+h2 { scroll-margin-top: 5rem; }
+pre { font: .8rem/1.3 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }
+.cards div { background: var(--shade); border-radius: 6px; padding: .8rem 1rem; border-left: 4px solid var(--blue); }
+.cards b { display: block; font-size: 1.5rem; line-height: 1.2; }
+.cards span { color: var(--faint); font-size: .84rem; display: block; line-height: 1.35; }
+.beside { display: flex; flex-wrap: wrap; gap: 0 3rem; align-items: flex-start; }
 p.note { color: var(--faint); max-width: 48rem; }
 .scroll { overflow-x: auto; margin: 1rem 0 1.6rem; }
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
@@ -50,7 +59,14 @@ figure { margin: 1.2rem 0 1.8rem; }
 figure img { max-width: 100%; height: auto; display: block; }
 figcaption { color: var(--faint); font-size: .88rem; }
 .pair { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-end; }
-@media print { body { max-width: none; padding: 0; } h2 { break-before: page; } figure { break-inside: avoid; } }
+@media screen and (min-width: 102rem) {
+  nav { position: fixed; left: 1.5rem; top: 2.5rem; width: 11.5rem; border: 0; }
+  nav a { display: block; margin: 0 0 .3rem; white-space: normal; }
+  h2 { scroll-margin-top: 1rem; } }
+@media print { body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
+  h2 { break-after: avoid; } h2, figure, tr, .cards { break-inside: avoid; }
+  .scroll { overflow: visible; } table { font-size: 6.6pt; } th, td { padding: .1rem .25rem; }
+  .cards div { border: 1px solid var(--rule); } }
 """
 
 
@@ -59,8 +75,8 @@ class Album:
 
     Parameters
     ----------
-    folder : path
-        Made where it is missing.
+    folder : path, optional
+        Made where it is missing. Without one no file is written: the figures are in the HTML alone.
     formats : sequence of str
         Some of `FORMATS`.
 
@@ -70,12 +86,13 @@ class Album:
         A format is unknown.
     """
 
-    def __init__(self, folder: Path, formats: Sequence[str]) -> None:
+    def __init__(self, folder: Path | None, formats: Sequence[str]) -> None:
         if unknown := [kind for kind in formats if kind not in FORMATS]:
             there = ", ".join(FORMATS)
             raise ValueError(f"{len(unknown)} formats are unknown, first {unknown[0]!r}; there are {there}")
         self.folder, self.formats = folder, formats
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, name: str, caption: str, draw: Callable[[], Figure]) -> str:
         """Draw a figure into a file of each format; give the HTML that shows it."""
@@ -83,8 +100,9 @@ class Album:
             return ""
         figure = draw()
         files = {kind: render(figure, kind) for kind in {"png", *self.formats}}
-        for kind in self.formats:
-            (self.folder / f"{slug(name)}.{kind}").write_bytes(files[kind])
+        if self.folder:
+            for kind in self.formats:
+                (self.folder / f"{slug(name)}.{kind}").write_bytes(files[kind])
         width = int.from_bytes(files["png"][16:20], "big") * 84 // DPI  # from the header; 84 CSS pixels an inch
         source, text = base64.b64encode(files["png"]).decode(), html.escape(caption)
         image = f'<img alt="{text}" width="{width}" src="data:image/png;base64,{source}">'
@@ -94,6 +112,14 @@ class Album:
 def facts(about: Mapping[str, str]) -> str:
     """Give the HTML of a list of facts by name; the values are HTML."""
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in about.items()) + "</dl>"
+
+
+def cards(figures: Mapping[str, str]) -> str:
+    """Give the HTML of figures that matter at a glance: a large number over what it is."""
+    shown = (
+        f"<div><b>{html.escape(value)}</b><span>{html.escape(what)}</span></div>" for what, value in figures.items()
+    )
+    return f'<div class="cards">{"".join(shown)}</div>'
 
 
 def page(title: str, top: Sequence[str], note: str, sections: Mapping[str, Sequence[str]]) -> str:

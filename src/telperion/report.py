@@ -1,4 +1,4 @@
-"""Score a classifier and report it: tables on the terminal, or a folder with JSON, figures and one HTML page.
+"""Report evaluations: tables on the terminal, or a folder with JSON, figures and one HTML page.
 
 The page holds all that it shows and needs nothing else.
 """
@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import html
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
 from telperion import __version__
-from telperion.classifier import Classifier
-from telperion.encode.view import Context, View, keep_context
-from telperion.evaluate import evaluate
 from telperion.figures import (
     class_phases_figure,
     confusion_figure,
@@ -28,9 +24,8 @@ from telperion.figures import (
     reliability_figure,
     roc_figure,
 )
-from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.page import Album, facts, page, write_json
-from telperion.scores import LEVELS, PHASES, Evaluation
+from telperion.scores import LEVELS, Evaluation
 from telperion.tables import (
     DAYS,
     Runs,
@@ -46,9 +41,6 @@ from telperion.tables import (
     to_rich,
 )
 
-if TYPE_CHECKING:
-    pass
-
 History = Sequence[Mapping[str, float]]
 """One mapping an epoch, with ``epoch``, ``loss`` and perhaps ``validation_loss``."""
 
@@ -56,49 +48,6 @@ NOTE = (
     "Macro averages run over the classes present in the truth; 0/0 counts as 0. Several runs of one name (seeds or "
     "folds) stand as mean ± standard deviation. Log-losses are in nat; calibration errors use 15 bins of equal width."
 )
-
-
-def score(
-    classifier: Classifier,
-    light_curves: LightCurves,
-    *,
-    days: Sequence[float] = PHASES,
-    view: View | None = None,
-    context: Context = "specz",
-) -> Evaluation:
-    """Score a classifier, decision rule and all, on labelled light curves at several days after first detection.
-
-    Parameters
-    ----------
-    classifier : Classifier
-    light_curves : LightCurves
-        Objects without a detection are left out with a notice; an empty label counts as left out on every level.
-    days : sequence of float, d
-    view : {"full", "alert"}, optional
-        By default the view that the classifier was trained on.
-    context : {"specz", "photoz", "none"}
-
-    Raises
-    ------
-    ValueError
-        No object has a label, or the tree does not know one.
-    """
-    if not (light_curves.label != "").any():
-        raise ValueError("the light curves have no labels to score against")
-    undetected = np.isnan(light_curves.first_detection)
-    if undetected.any():
-        first = str(light_curves.object_id[undetected][0])
-        left = f"{undetected.sum()} objects without a detection are not scored, first {first!r}"
-        warnings.warn(left, RepairWarning, stacklevel=2)
-        light_curves = light_curves[~undetected]
-    labels = classifier.tree.labels(light_curves.label)
-    known = keep_context(light_curves, context)
-    phases = {}
-    for day in days:
-        probabilities = classifier.predict(known, days=day, view=view)
-        decided = classifier.decide(probabilities)
-        phases[day] = evaluate(probabilities, labels, classifier.tree, decided=decided, mix=classifier.mix)
-    return Evaluation(view or classifier.view, context, phases)
 
 
 def show(runs: Runs, *, days: Sequence[float] = DAYS, console: Console | None = None) -> None:

@@ -386,3 +386,28 @@ def test_a_training_may_start_from_the_weights_of_another(curves, tree, tmp_path
 def test_no_validation_objects_are_as_good_as_none(curves, tree, tmp_path):
     found = fit(curves, curves[:0], tree, replace(SMALL["telperion"], epochs=1), folder=tmp_path)
     assert "validation_loss" not in found.history[0]
+
+
+@pytest.mark.parametrize("preset", SMALL)
+def test_context_alone_is_asked_as_after_a_series_of_length_zero(preset, tree):
+    """Against torch: a state of zeros and, for our own preset, a last row of zeros."""
+    from telperion.models.gru_onnx import export_onnx
+
+    torch.manual_seed(3)
+    network = build_network(SMALL[preset], len(tree)).eval()
+    model = Gru(SMALL[preset], tree, np.ones(tree.leaves.size), export_onnx(network))
+    curves = make_curves(2, 9)
+    static = torch.from_numpy(ENCODERS[preset].static(curves))
+    state = torch.zeros(len(curves), SMALL[preset].hidden)
+    with torch.no_grad():
+        if preset == "oracle":
+            joint = torch.cat([network.series(state).tanh(), network.static(static)], dim=1)
+            logits = network.logits(network.latent(network.joint(joint).relu()).relu())
+        else:
+            rows = torch.zeros(len(curves), ENCODERS[preset].n_features)
+            joint = torch.cat([state, rows, static], dim=1)
+            latent = torch.nn.functional.silu(network.head(joint))
+            logits = network.logits(torch.nn.functional.silu(network.latent(latent)))
+    said = model.predict_context(curves)
+    np.testing.assert_allclose(said, tree.probabilities(logits.double().numpy()), atol=1e-5)
+    np.testing.assert_array_equal(said, model.predict_context(curves.select_rows(np.zeros(curves.n_rows, dtype=bool))))

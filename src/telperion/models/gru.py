@@ -313,6 +313,30 @@ class Gru:
             new.probabilities[batch] = self.tree.probabilities(logits.astype(np.float64))
         return new.probabilities, new
 
+    def predict_context(self, light_curves: LightCurves) -> NDArray[np.float32]:
+        """Say what the network makes of the context alone: its state at the start and a series of length zero.
+
+        It never learnt from such input. `predict` gives `mix` in its place.
+
+        Parameters
+        ----------
+        light_curves : LightCurves
+            Rows are not looked at.
+
+        Returns
+        -------
+        array, shape ``(n_objects, n_nodes)``
+        """
+        static = self._encoder.static(light_curves)
+        result = np.empty((len(static), len(self.tree)), dtype=np.float32)
+        for first in range(0, len(static), _MAX_BATCH_OBJECTS):
+            batch = static[first : first + _MAX_BATCH_OBJECTS]
+            rows = np.zeros((len(batch), 1, self._encoder.n_features), dtype=np.float32)
+            feed = {"rows": rows, "lengths": np.zeros(len(batch), dtype=np.int32), "static": batch}
+            logits, _ = self._session.run(None, feed | {"state": self.start(len(batch)).hidden})
+            result[first : first + len(batch)] = self.tree.probabilities(logits.astype(np.float64))
+        return result
+
     def save(self, folder: str | Path) -> None:
         """Write ``network.onnx`` and ``gru.json`` into a folder."""
         folder = Path(folder)
