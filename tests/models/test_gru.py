@@ -397,14 +397,14 @@ def test_context_alone_is_asked_as_after_a_series_of_length_zero(preset, tree):
     network = build_network(SMALL[preset], len(tree)).eval()
     model = Gru(SMALL[preset], tree, np.ones(tree.leaves.size), export_onnx(network))
     curves = make_curves(2, 9)
-    static = torch.from_numpy(ENCODERS[preset].static(curves))
+    static = torch.from_numpy(encoder(SMALL[preset]).static(curves))
     state = torch.zeros(len(curves), SMALL[preset].hidden)
     with torch.no_grad():
         if preset == "oracle":
             joint = torch.cat([network.series(state).tanh(), network.static(static)], dim=1)
             logits = network.logits(network.latent(network.joint(joint).relu()).relu())
         else:
-            rows = torch.zeros(len(curves), ENCODERS[preset].n_features)
+            rows = torch.zeros(len(curves), encoder(SMALL[preset]).n_features)
             joint = torch.cat([state, rows, static], dim=1)
             latent = torch.nn.functional.silu(network.head(joint))
             logits = network.logits(torch.nn.functional.silu(network.latent(latent)))
