@@ -8,10 +8,11 @@ import pytest
 
 import telperion
 from telperion.bands import EXTINCTION
-from telperion.classifier import SHIPPED, shipped_names
+from telperion.classifier import shipped_names
 from telperion.encode.view import keep_context, view
 from telperion.formats import mallorn, plasticc
 from telperion.lightcurves import LightCurves
+from telperion.models.card import SHIPPED
 from telperion.simulate.drawn import draw
 
 NETWORK = "plasticc-gru"

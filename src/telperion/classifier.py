@@ -21,10 +21,10 @@ from telperion import models
 from telperion.encode.view import View
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves
+from telperion.models.card import SHIPPED
 from telperion.taxonomy import Taxonomy
 
 FORMAT = 1
-SHIPPED = Path(__file__).parent / "shipped"
 MAX_BYTES = 256 * 2**20
 """A file of a model folder may not be larger: it is read whole."""
 

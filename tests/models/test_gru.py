@@ -17,6 +17,7 @@ from telperion.encode.view import keep_context, view
 from telperion.lightcurves import LightCurves
 from telperion.models.gru import MAX_FILE_BYTES, ORACLE, TELPERION, Gru, GruConfig, GruState, encoder
 from telperion.models.gru_network import OracleNetwork, build_network
+from telperion.models.gru_onnx import export_onnx, read_weights
 from telperion.models.gru_training import CHECKPOINT, Trainer, fit
 from telperion.taxonomy import Taxonomy
 
@@ -377,7 +378,7 @@ def test_a_training_may_start_from_the_weights_of_another(curves, tree, tmp_path
     assert moved["logits.weight"].shape[0] == len(other)
     kept = safetensors.torch.load_file(tmp_path / "first" / CHECKPOINT)
     assert torch.equal(moved["gru.weight_hh_l0"], kept["best.gru.weight_hh_l0"])
-    with pytest.raises(ValueError, match="no checkpoint"):
+    with pytest.raises(ValueError, match="no checkpoint and no recurrent classifier 'nowhere'"):
         Trainer(curves, None, tree, replace(config, start="nowhere"), tmp_path, 1)
     with pytest.raises(ValueError, match="other layers"):
         Trainer(curves, None, tree, replace(start, hidden=config.hidden + 1), tmp_path, 1)
@@ -389,10 +390,22 @@ def test_no_validation_objects_are_as_good_as_none(curves, tree, tmp_path):
 
 
 @pytest.mark.parametrize("preset", SMALL)
+def test_the_weights_are_read_back_from_the_graph(preset, tree, tmp_path):
+    """A classifier's folder is enough to start a training from: its graph holds what torch had."""
+    torch.manual_seed(4)
+    network = build_network(replace(SMALL[preset], layers=2), len(tree)).eval()
+    model = Gru(replace(SMALL[preset], layers=2), tree, np.ones(tree.leaves.size), export_onnx(network))
+    for name, weight in network.state_dict().items():
+        assert torch.equal(read_weights(model.network)[name], weight)
+    model.save(tmp_path / "classifier" / "model")
+    start = replace(SMALL[preset], layers=2, start=str(tmp_path / "classifier"))
+    begun = Trainer(make_curves(0, 12), None, tree, start, tmp_path / "training", 1).network.state_dict()
+    assert all(torch.equal(begun[name], weight) for name, weight in network.state_dict().items())
+
+
+@pytest.mark.parametrize("preset", SMALL)
 def test_context_alone_is_asked_as_after_a_series_of_length_zero(preset, tree):
     """Against torch: a state of zeros and, for our own preset, a last row of zeros."""
-    from telperion.models.gru_onnx import export_onnx
-
     torch.manual_seed(3)
     network = build_network(SMALL[preset], len(tree)).eval()
     model = Gru(SMALL[preset], tree, np.ones(tree.leaves.size), export_onnx(network))

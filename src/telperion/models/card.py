@@ -14,6 +14,9 @@ from telperion.taxonomy import Taxonomy
 
 MAX_BYTES = 4_000_000
 
+SHIPPED = Path(__file__).parents[1] / "shipped"
+"""The classifiers that come with the package."""
+
 Config = TypeVar("Config")
 
 

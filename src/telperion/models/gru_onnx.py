@@ -1,4 +1,4 @@
-"""A trained GRU network as one ONNX graph that goes on from a given state, written operator by operator."""
+"""A GRU network as one ONNX graph that goes on from a given state, written operator by operator, and read back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor, nn
+from torch import Tensor, from_numpy, nn
 
 from telperion.models.gru_network import OracleNetwork, TelperionNetwork
 
@@ -50,6 +50,27 @@ def export_onnx(network: OracleNetwork | TelperionNetwork) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def read_weights(graph: bytes) -> dict[str, Tensor]:
+    """Give the weights in a graph that `export_onnx` wrote, under the names that torch has for them.
+
+    Raises
+    ------
+    ValueError
+        It is no such graph, or one of an older version, in which weights have no names.
+    """
+    weights = {}
+    for tensor in onnx.load_from_string(graph).graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if "_l" in tensor.name:
+            for name, part in zip(tensor.name.split("+"), np.split(array[0], tensor.name.count("+") + 1), strict=True):
+                weights[name] = _swap_gates(part)
+        elif tensor.name.endswith((".weight", ".bias")):
+            weights[tensor.name] = array.T
+    if not weights:
+        raise ValueError("the weights in the network's graph have no names: it cannot be started from")
+    return {name: from_numpy(np.array(array, order="C")) for name, array in weights.items()}
+
+
 class _Graph:
     """Operators and constants, collected in order; every value is known by its name."""
 
@@ -57,8 +78,8 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def constant(self, values: NDArray) -> str:
-        name = f"c{len(self.constants)}"
+    def constant(self, values: NDArray, name: str = "") -> str:
+        name = name or f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
@@ -72,9 +93,12 @@ class _Graph:
     def rename(self, value: str, name: str) -> None:
         self.nodes.append(helper.make_node("Identity", [value], [name]))
 
-    def linear(self, value: str, layer: nn.Linear) -> str:
-        (product,) = self.add("MatMul", value, self.constant(_array(layer.weight).T))
-        return product if layer.bias is None else self.add("Add", product, self.constant(_array(layer.bias)))[0]
+    def linear(self, value: str, network: nn.Module, name: str) -> str:
+        weights = dict(network.get_submodule(name).named_parameters())
+        (product,) = self.add("MatMul", value, self.constant(_array(weights["weight"]).T, f"{name}.weight"))
+        if "bias" in weights:
+            (product,) = self.add("Add", product, self.constant(_array(weights["bias"]), f"{name}.bias"))
+        return product
 
     def silu(self, value: str) -> str:
         return self.add("Mul", value, self.add("Sigmoid", value)[0])[0]
@@ -89,7 +113,7 @@ class _Graph:
         starts = [state] if gru.num_layers == 1 else self.add("Split", state, n_outputs=gru.num_layers, axis=0)
         finals = []
         for layer, start in enumerate(starts):
-            weights = [self.constant(array) for array in _gru_weights(gru, layer)]
+            weights = [self.constant(array, name) for name, array in _gru_weights(gru, layer).items()]
             outputs, final = self.add(
                 "GRU", series, *weights, "lengths", start,
                 n_outputs=2, hidden_size=gru.hidden_size, linear_before_reset=1,
@@ -105,37 +129,43 @@ def _array(weight: Tensor) -> NDArray[np.float32]:
     return weight.detach().cpu().numpy().astype(np.float32)
 
 
-def _gru_weights(gru: nn.GRU, layer: int) -> list[NDArray[np.float32]]:
+def _gru_weights(gru: nn.GRU, layer: int) -> dict[str, NDArray[np.float32]]:
     """Give the weights W, R and B of the operator, whose gates are in the order update, reset, new."""
+    weights = {}
+    for kinds in (("weight_ih",), ("weight_hh",), ("bias_ih", "bias_hh")):
+        names = [f"{kind}_l{layer}" for kind in kinds]
+        arrays = [_swap_gates(_array(getattr(gru, name))) for name in names]
+        weights["+".join(f"gru.{name}" for name in names)] = np.concatenate(arrays)[None]
+    return weights
 
-    def reordered(kind: str) -> NDArray[np.float32]:
-        reset, update, new = np.split(_array(getattr(gru, f"{kind}_l{layer}")), 3)
-        return np.concatenate([update, reset, new])
 
-    biases = np.concatenate([reordered("bias_ih"), reordered("bias_hh")])
-    return [reordered("weight_ih")[None], reordered("weight_hh")[None], biases[None]]
+def _swap_gates(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Put the gates reset, update, new in the order update, reset, new, or back."""
+    first, second, new = np.split(array, 3)
+    return np.concatenate([second, first, new])
 
 
 def _write_oracle(graph: _Graph, network: OracleNetwork) -> str:
-    (joint,) = graph.add("Tanh", graph.linear(graph.gru("rows", network.gru), network.series))
+    (joint,) = graph.add("Tanh", graph.linear(graph.gru("rows", network.gru), network, "series"))
     if network.static is not None:
         (missing,) = graph.add("Equal", "static", graph.constant(np.array(-9, np.float32)))
         (known,) = graph.add("Cast", graph.add("Not", missing)[0], to=TensorProto.FLOAT)
         (some,) = graph.add("ReduceMax", known, axes=[1], keepdims=1)
-        branch = graph.linear(graph.add("Mul", "static", some)[0], network.static)
+        branch = graph.linear(graph.add("Mul", "static", some)[0], network, "static")
         (joint,) = graph.add("Concat", joint, branch, axis=1)
-    for layer in (network.joint, network.latent):
-        (joint,) = graph.add("Relu", graph.linear(joint, layer))
-    return graph.linear(joint, network.logits)
+    for layer in ("joint", "latent"):
+        (joint,) = graph.add("Relu", graph.linear(joint, network, layer))
+    return graph.linear(joint, network, "logits")
 
 
 def _write_telperion(graph: _Graph, network: TelperionNetwork) -> str:
-    (context,) = graph.add("Unsqueeze", graph.linear("static", network.static), graph.integers(1))
-    mixed = graph.silu(graph.add("Add", graph.linear("rows", network.rows), context)[0])
+    (context,) = graph.add("Unsqueeze", graph.linear("static", network, "static"), graph.integers(1))
+    mixed = graph.silu(graph.add("Add", graph.linear("rows", network, "rows"), context)[0])
     state = graph.gru(mixed, network.gru)
     (place,) = graph.add("Sub", graph.add("Cast", "lengths", to=TensorProto.INT64)[0], graph.integers(1))
     (place,) = graph.add("Unsqueeze", place, graph.integers(1))
     (last,) = graph.add("GatherND", "rows", place, batch_dims=1)
     (joint,) = graph.add("Concat", state, last, "static", axis=1)
-    latent = graph.silu(graph.linear(graph.silu(graph.linear(joint, network.head)), network.latent))
-    return graph.linear(latent, network.logits)
+    for layer in ("head", "latent"):
+        joint = graph.silu(graph.linear(joint, network, layer))
+    return graph.linear(joint, network, "logits")

@@ -26,9 +26,10 @@ from telperion.encode.truncate import draw_days, draw_shares, keep_share, pertur
 from telperion.encode.view import view
 from telperion.lightcurves import LightCurves
 from telperion.loss import assumed_mix, build_loss
-from telperion.models.gru import Gru, GruConfig, encoder
+from telperion.models.card import SHIPPED, checked_file
+from telperion.models.gru import MAX_FILE_BYTES, NETWORK, Gru, GruConfig, encoder
 from telperion.models.gru_network import build_network
-from telperion.models.gru_onnx import export_onnx
+from telperion.models.gru_onnx import export_onnx, read_weights
 from telperion.simulate.stream import Stream
 from telperion.taxonomy import Taxonomy
 
@@ -118,21 +119,32 @@ def _precision(name: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def start_from(checkpoint: Path, network: torch.nn.Module) -> None:
-    """Give a network the best weights of another training; its last layer stays as drawn where the trees differ.
+def start_from(start: str, network: torch.nn.Module) -> None:
+    """Give a network the weights of another; its last layer stays as drawn where the trees differ.
+
+    Parameters
+    ----------
+    start : str
+        The checkpoint of a training, of which the best weights are taken; or a classifier, its folder or, of one that
+        comes with the package, its name.
 
     Raises
     ------
     ValueError
-        There is no such checkpoint, or its network has other layers.
+        There is no such thing, or its network has other layers.
     """
-    if not checkpoint.is_file():
-        raise ValueError(f"there is no checkpoint {checkpoint} to start from: train that run first")
-    weights, own = _tensors(checkpoint)[1], network.state_dict()
-    found = {name.removeprefix("best."): value for name, value in weights.items() if name.startswith("best.")}
+    path = Path(start)
+    folder = path if path.is_dir() else SHIPPED / start
+    if path.is_file():
+        found = {n.removeprefix("best."): value for n, value in _tensors(path)[1].items() if n.startswith("best.")}
+    elif (graph := folder / "model" / NETWORK).is_file():
+        found = read_weights(checked_file(graph, MAX_FILE_BYTES).read_bytes())
+    else:
+        raise ValueError(f"there is no checkpoint and no recurrent classifier {start!r} to start from")
+    own = network.state_dict()
     other = {name for name in own if name not in found or found[name].shape != own[name].shape}
     if foreign := sorted(name for name in other if not name.startswith("logits.")):
-        raise ValueError(f"{checkpoint} is of a network with other layers: {foreign[0]!r} does not fit")
+        raise ValueError(f"{start} is of a network with other layers: {foreign[0]!r} does not fit")
     network.load_state_dict(own | {name: value for name, value in found.items() if name not in other})
 
 
@@ -171,7 +183,7 @@ class Trainer:
         torch.manual_seed(seed)
         self.network = build_network(config, len(tree))
         if config.start:
-            start_from(Path(config.start), self.network)
+            start_from(config.start, self.network)
         self.optimiser = self._build_optimiser()
         self.average = {name: weight.detach().clone() for name, weight in self.network.state_dict().items()}
         self.best = {name: weight.clone() for name, weight in self.average.items()}
