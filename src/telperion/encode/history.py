@@ -24,6 +24,12 @@ def start(n_objects: int) -> NDArray[np.float64]:
     return _NOTHING[None].repeat(n_objects, axis=0)
 
 
+def days_known(memory: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the days from the first detection to the last row, 0 before the former, NaN before any row."""
+    last = memory[:, _LAST]
+    return np.where(np.isnan(last), np.nan, np.fmax(last - memory[:, _FIRST_DETECTION], 0))
+
+
 class History:
     """What is known at each row from it and all rows before it.
 

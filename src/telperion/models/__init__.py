@@ -39,12 +39,27 @@ class Model(Protocol):
         ...
 
 
+class State(Protocol):
+    """What a steppable model remembers of objects.
+
+    Attributes
+    ----------
+    days : array of float64, shape ``(n_objects,)``, d
+        From the first detection to the last row, 0 before the former, NaN before any row.
+    """
+
+    @property
+    def days(self) -> NDArray[np.float64]:
+        """Days from the first detection to the last row."""
+        ...
+
+
 @runtime_checkable
 class SteppableModel(Model, Protocol):
     """A model whose prediction after k rows needs only the state after k - 1 and the k-th row."""
 
     def start(self, n_objects: int) -> Any:
-        """Give the state of objects of which nothing is seen yet."""
+        """Give the `State` of objects of which nothing is seen yet."""
         ...
 
     def step(self, state: Any, light_curves: LightCurves) -> tuple[NDArray[np.float32], Any]:

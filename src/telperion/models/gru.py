@@ -155,6 +155,7 @@ class Encoder:
     static: Callable[[LightCurves], NDArray[np.float32]]
     rows: Callable[..., tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]]
     start: Callable[[int], NDArray[np.float64]]
+    days: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     n_static: int
     n_features: int
     dereddens: bool
@@ -166,12 +167,14 @@ class Encoder:
 
 ENCODERS = {
     "oracle": Encoder(
-        oracle.encode_static, oracle.encode_rows, oracle.start, len(oracle.STATIC), oracle.N_ROW_FEATURES, False
+        oracle.encode_static, oracle.encode_rows, oracle.start, oracle.days_known,
+        len(oracle.STATIC), oracle.N_ROW_FEATURES, dereddens=False,
     ),
     "telperion": Encoder(
-        context.encode_context, sequence.encode_rows, history.start, context.N_STATIC, sequence.N_ROW_FEATURES, True
+        context.encode_context, sequence.encode_rows, history.start, history.days_known,
+        context.N_STATIC, sequence.N_ROW_FEATURES, dereddens=True,
     ),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,11 +189,14 @@ class GruState:
         The state of the GRU's layers.
     probabilities : array of float32, shape ``(n_objects, n_nodes)``
         After the last row.
+    days : array of float64, shape ``(n_objects,)``, d
+        From the first detection to the last row, 0 before the former, NaN before any row.
     """
 
     memory: NDArray[np.float64]
     hidden: NDArray[np.float32]
     probabilities: NDArray[np.float32]
+    days: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.memory)
@@ -198,7 +204,7 @@ class GruState:
     def __getitem__(self, which: slice | list[int] | NDArray[Any]) -> GruState:
         """Select objects by slice, mask or array of positions."""
         chosen = np.arange(len(self))[which]
-        return GruState(self.memory[chosen], self.hidden[chosen], self.probabilities[chosen])
+        return GruState(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     @classmethod
     def concatenate(cls, parts: Sequence[GruState]) -> GruState:
@@ -267,7 +273,7 @@ class Gru:
         """Give the state of objects of which nothing has been seen yet."""
         hidden = np.zeros((n_objects, self.config.layers, self.config.hidden), np.float32)
         probabilities = self.tree.from_leaves(self.mix[None].astype(np.float32)).repeat(n_objects, axis=0)
-        return GruState(self._encoder.start(n_objects), hidden, probabilities)
+        return GruState(self._encoder.start(n_objects), hidden, probabilities, np.full(n_objects, np.nan))
 
     def step(self, state: GruState, light_curves: LightCurves) -> tuple[NDArray[np.float32], GruState]:
         """Go on from a state with each object's next rows, none to many.
@@ -295,13 +301,14 @@ class Gru:
             raise ValueError(f"the state is of {len(state)} objects, the light curves of {len(light_curves)}")
         light_curves = self._encoder.prepare(light_curves)
         static = self._encoder.static(light_curves)
-        new = GruState(state.memory.copy(), state.hidden.copy(), state.probabilities.copy())
+        new = GruState(*(getattr(state, field.name).copy() for field in fields(state)))
         for batch in _batches(light_curves.lengths):
             part = light_curves if isinstance(batch, slice) else light_curves[batch]
             rows, lengths, new.memory[batch] = self._encoder.rows(part, static[batch], state.memory[batch])
             feed = {"rows": rows, "lengths": lengths.astype(np.int32), "static": static[batch]}
             logits, new.hidden[batch] = self._session.run(None, feed | {"state": state.hidden[batch]})
             new.probabilities[batch] = self.tree.probabilities(logits.astype(np.float64))
+            new.days[batch] = self._encoder.days(new.memory[batch])
         return new.probabilities, new
 
     def save(self, folder: str | Path) -> None:
