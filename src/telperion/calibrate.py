@@ -17,23 +17,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from telperion.phases import (
-    ANY,
-    FEWEST,
     KNOTS,
     at,
-    checked_contexts,
     checked_days,
     checked_keys,
     checked_knots,
     checked_table,
-    context_places,
     interpolation,
-    read_contexts,
 )
 from telperion.taxonomy import Taxonomy
 
-_STEP = 10.0  # penalty on the squared step between neighbouring knots, in units of the log-likelihood
-_RIDGE = 0.1  # penalty on doing anything at all; its part on 1 / T also keeps that above zero
+_STEP = 15.0  # penalty on the squared step between neighbouring knots, in units of one object's log-likelihood
+_RIDGE = 0.15  # penalty on doing anything at all; its part on 1 / T also keeps that above zero
 _MAX_STEPS = 60
 
 
@@ -46,12 +41,10 @@ class Calibration:
     tree : Taxonomy
     mix : array, shape ``(n_leaves,)``
         The class mix that calibrated probabilities assume: that of the objects that it was fitted on.
-    contexts : tuple of str
-        Kinds of context with numbers of their own; of one alone, objects need not say which they have.
     knots : array, shape ``(n_knots,)``, d
-    sharpness : array, shape ``(n_contexts, n_knots, n_nodes)``
+    sharpness : array, shape ``(n_knots, n_nodes)``
         1 / T at the knots, the same for siblings.
-    bias : array, shape ``(n_contexts, n_knots, n_nodes)``
+    bias : array, shape ``(n_knots, n_nodes)``
 
     Raises
     ------
@@ -71,7 +64,6 @@ class Calibration:
 
     tree: Taxonomy
     mix: NDArray[np.float64]
-    contexts: tuple[str, ...]
     knots: NDArray[np.float64]
     sharpness: NDArray[np.float64]
     bias: NDArray[np.float64]
@@ -79,14 +71,13 @@ class Calibration:
     def __post_init__(self) -> None:
         object.__setattr__(self, "mix", self.tree.mix(self.mix))
         object.__setattr__(self, "knots", checked_knots(self.knots))
-        checked_contexts(self.contexts)
-        shape = (len(self.contexts), self.knots.size, len(self.tree))
+        shape = (self.knots.size, len(self.tree))
         for name in ("sharpness", "bias"):
             object.__setattr__(self, name, checked_table(vars(self), name, shape))
         if (self.sharpness <= 0).any():
             raise ValueError(f"a temperature is not above zero in {(self.sharpness <= 0).sum()} places")
         for group in self.tree.groups:
-            if (self.sharpness[..., group] != self.sharpness[..., group[:1]]).any():
+            if (self.sharpness[:, group] != self.sharpness[:, group[:1]]).any():
                 raise ValueError(f"siblings share one temperature, not so those of {self.tree.nodes[group[0]]!r}")
 
     @classmethod
@@ -98,8 +89,7 @@ class Calibration:
         tree: Taxonomy,
         *,
         mix: ArrayLike | None = None,
-        context: ArrayLike | None = None,
-        contexts: Sequence[str] = (ANY,),
+        repeats: float = 1.0,
         knots: ArrayLike = KNOTS,
     ) -> Calibration:
         """Fit by the likelihood of the labels, every group of siblings by the objects labelled below their parent.
@@ -114,20 +104,18 @@ class Calibration:
         labels : array of int, shape ``(n,)``
             Node positions, -1 where unknown; an inner node teaches down to itself.
         days : array, shape ``(n,)``, d
-            From the first detection to the last known row, 0 before the first detection.
+            After the first detection, up to which each is known (`telperion.encode.view.days_known`).
         tree : Taxonomy
         mix : array, shape ``(n_leaves,)``, optional
             The class mix that the probabilities assume, all classes alike by default; it counts for missing classes.
-        context : array of str, shape ``(n,)``, optional
-            Each one's kind of context, where there are several.
-        contexts : sequence of str
-            Kinds that get numbers of their own; one of fewer than `FEWEST` rows gets those of all together.
+        repeats : float
+            At how many phases and with how many contexts each object is given: that often it says much the same.
         knots : array, shape ``(n_knots,)``, d
 
         Raises
         ------
         ValueError
-            Shapes disagree, no label is known, days are negative or not finite, a context is unknown.
+            Shapes disagree, no label is known, days are negative or not finite, repeats are below 1.
 
         Warns
         -----
@@ -140,39 +128,36 @@ class Calibration:
             raise ValueError(f"labels are {node.dtype} of shape {node.shape}, expected int of ({len(logarithm)},)")
         if not (node >= 0).any():
             raise ValueError("no object has a label: there is nothing to calibrate on")
+        if not 1 <= repeats <= len(node):
+            raise ValueError(f"repeats are {repeats}, expected 1 to the number of rows, {len(node)}")
         phase, places = checked_days(days, len(node)), checked_knots(knots)
-        kind = context_places(context, tuple(contexts), len(node))
         share = tree.from_leaves(tree.mix(np.ones(tree.leaves.size) if mix is None else mix)[None])[0]
         above = tree.ancestors[node] & (node >= 0)[:, None]
         left, weight = interpolation(phase, places)
-        sharpness = np.ones((len(contexts), places.size, len(tree)))
+        sharpness = np.ones((places.size, len(tree)))
         bias = np.zeros_like(sharpness)
-        for number in range(len(contexts)):
-            own = kind == number
-            own = own if own.sum() >= FEWEST else np.ones(len(node), dtype=bool)
-            for group in tree.groups[1:]:
-                rows = np.flatnonzero(own & above[:, group].any(axis=1))
-                truth = above[np.ix_(rows, group)].argmax(axis=1)
-                present = np.flatnonzero(np.bincount(truth, minlength=group.size))
-                if present.size < 2:
-                    continue
-                members, place = group[present], np.searchsorted(present, truth)
-                found = _fit_siblings(logarithm[np.ix_(rows, members)], place, left[rows], weight[rows], places.size)
-                sharpness[number][:, group] = found[:, :1]
-                bias[number][:, members] = _beside_the_missing(found[:, 1:], share[members])
-        return cls(tree, _mix(above, share, tree), tuple(contexts), places, sharpness, bias)
+        for group in tree.groups[1:]:
+            rows = np.flatnonzero(above[:, group].any(axis=1))
+            truth = above[np.ix_(rows, group)].argmax(axis=1)
+            present = np.flatnonzero(np.bincount(truth, minlength=group.size))
+            if present.size < 2:
+                continue
+            members, place = group[present], np.searchsorted(present, truth)
+            own = logarithm[np.ix_(rows, members)]
+            found = _fit_siblings(own, place, left[rows], weight[rows], places.size, repeats)
+            sharpness[:, group] = found[:, :1]
+            bias[:, members] = _beside_the_missing(found[:, 1:], share[members])
+        return cls(tree, _mix(above, share, tree), places, sharpness, bias)
 
-    def apply(self, probabilities: ArrayLike, days: ArrayLike, context: ArrayLike | None = None) -> NDArray[np.float32]:
+    def apply(self, probabilities: ArrayLike, days: ArrayLike) -> NDArray[np.float32]:
         """Calibrate node probabilities.
 
         Parameters
         ----------
         probabilities : array, shape ``(n, n_nodes)``
         days : array, shape ``(n,)``, d
-            From the first detection to the last known row, 0 before the first detection; NaN where no row is known:
+            After the first detection, up to which each is known (`telperion.encode.view.days_known`); NaN without rows:
             the answer is then `mix`.
-        context : array of str, shape ``(n,)``, optional
-            Each one's kind of context, where there are several.
 
         Returns
         -------
@@ -182,25 +167,22 @@ class Calibration:
         logarithm = self.tree.log_conditionals(probabilities)
         unseen = np.isnan(np.asarray(days, dtype=np.float64))
         phase = checked_days(np.where(unseen, 0, days), len(logarithm))
-        kind = context_places(context, self.contexts, len(logarithm))
-        logits = logarithm * at(self.sharpness, kind, phase, self.knots) + at(self.bias, kind, phase, self.knots)
+        logits = logarithm * at(self.sharpness, phase, self.knots) + at(self.bias, phase, self.knots)
         result = self.tree.probabilities(logits)
         result[unseen] = self.tree.from_leaves(self.mix[None])
         return result.astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain tables, which `from_dict` reads: a temperature for each parent, a bias for each node below."""
-        parents = [int(self.tree.parent[group[0]]) for group in self.tree.groups[1:]]
-        first = [int(group[0]) for group in self.tree.groups[1:]]
+        nodes, groups = self.tree.nodes, self.tree.groups[1:]
+        above = [nodes[self.tree.parent[group[0]]] for group in groups]
         return {
-            "contexts": list(self.contexts),
             "knots": self.knots.tolist(),
-            "mix": dict(zip((self.tree.nodes[leaf] for leaf in self.tree.leaves), self.mix.tolist(), strict=True)),
+            "mix": dict(zip((nodes[leaf] for leaf in self.tree.leaves), self.mix.tolist(), strict=True)),
             "temperature": {
-                self.tree.nodes[above]: (1 / self.sharpness[..., child]).tolist()
-                for above, child in zip(parents, first, strict=True)
+                name: (1 / self.sharpness[:, group[0]]).tolist() for name, group in zip(above, groups, strict=True)
             },
-            "bias": {name: self.bias[..., node].tolist() for node, name in enumerate(self.tree.nodes) if node},
+            "bias": {nodes[node]: self.bias[:, node].tolist() for node in range(1, len(nodes))},
         }
 
     @classmethod
@@ -212,25 +194,24 @@ class Calibration:
         ValueError
             Something is missing, unknown, of another tree or out of its range.
         """
-        checked_keys(document, {"contexts", "knots", "mix", "temperature", "bias"}, "a calibration")
-        contexts, knots = read_contexts(document), checked_knots(document["knots"])
+        checked_keys(document, {"knots", "mix", "temperature", "bias"}, "a calibration")
+        knots = checked_knots(document["knots"])
         inner = np.setdiff1d(np.arange(len(tree)), tree.leaves)
         for name, nodes in (("mix", tree.leaves), ("temperature", inner), ("bias", np.arange(1, len(tree)))):
             checked_keys(document[name], {tree.nodes[node] for node in nodes}, f"the {name} of the calibration")
-        shape = (len(contexts), knots.size)
-        sharpness, bias = np.ones((*shape, len(tree))), np.zeros((*shape, len(tree)))
+        sharpness, bias = np.ones((knots.size, len(tree))), np.zeros((knots.size, len(tree)))
         for group in tree.groups[1:]:
             above = tree.nodes[tree.parent[group[0]]]
-            temperature = checked_table(document["temperature"], above, shape)
+            temperature = checked_table(document["temperature"], above, knots.shape)
             if (temperature <= 0).any():
                 raise ValueError(f"the temperature below {above!r} is not above zero everywhere")
-            sharpness[..., group] = 1 / temperature[..., None]
+            sharpness[:, group] = 1 / temperature[:, None]
         for node in range(1, len(tree)):
-            bias[..., node] = checked_table(document["bias"], tree.nodes[node], shape)
+            bias[:, node] = checked_table(document["bias"], tree.nodes[node], knots.shape)
         mix = checked_table(
             {"mix": [document["mix"][tree.nodes[leaf]] for leaf in tree.leaves]}, "mix", tree.leaves.shape
         )
-        return cls(tree, mix, contexts, knots, sharpness, bias)
+        return cls(tree, mix, knots, sharpness, bias)
 
 
 def _fit_siblings(
@@ -239,6 +220,7 @@ def _fit_siblings(
     left: NDArray[np.int64],
     weight: NDArray[np.float64],
     n_knots: int,
+    repeats: float,
 ) -> NDArray[np.float64]:
     """Fit one group by Newton's method; the loss is convex in 1 / T and the biases, and so are the penalties.
 
@@ -249,6 +231,8 @@ def _fit_siblings(
     truth : array of int, shape ``(n,)``
     left, weight : array, shape ``(n,)``
         From `telperion.phases.interpolation`.
+    repeats : float
+        Times that each object is among them.
 
     Returns
     -------
@@ -261,15 +245,15 @@ def _fit_siblings(
         spans.append((int(knot), logarithm[rows], truth[rows], np.stack([1 - weight[rows], weight[rows]])))
     found = np.zeros((n_knots, 1 + logarithm.shape[1]))
     found[:, 0] = 1
-    value, slope, curve = _loss(found, spans)
+    value, slope, curve = _loss(found, spans, repeats)
     for _ in range(_MAX_STEPS):
         step = np.linalg.solve(curve, slope.ravel()).reshape(found.shape)
         gain, size = float((slope * step).sum()), 1.0
-        if gain < 1e-6:
+        if gain < 1e-6 * repeats:
             break
         while True:
             tried = found - size * step
-            if (tried[:, 0] > 0).all() and (new := _loss(tried, spans))[0] <= value - 1e-4 * size * gain:
+            if (tried[:, 0] > 0).all() and (new := _loss(tried, spans, repeats))[0] <= value - 1e-4 * size * gain:
                 break
             size /= 2
             if size < 1e-9:
@@ -281,20 +265,21 @@ def _fit_siblings(
 _Span = tuple[int, NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]
 
 
-def _loss(found: NDArray[np.float64], spans: Sequence[_Span]) -> tuple[float, NDArray, NDArray]:
+def _loss(found: NDArray[np.float64], spans: Sequence[_Span], repeats: float) -> tuple[float, NDArray, NDArray]:
     """Give the penalised negative log-likelihood, its gradient and its Hessian, shape ``(found.size, found.size)``."""
     n_knots, width = found.shape
+    stiff, ridge = _STEP * repeats, _RIDGE * repeats
     steps = np.diff(found, axis=0)
-    value = 0.5 * _STEP * float((steps**2).sum()) + 0.5 * _RIDGE * float((found[:, 1:] ** 2).sum())
-    value += _RIDGE * float((found[:, 0] - 1 - np.log(found[:, 0])).sum())
-    gradient = _RIDGE * np.concatenate([1 - 1 / found[:, :1], found[:, 1:]], axis=1)
-    gradient[1:] += _STEP * steps
-    gradient[:-1] -= _STEP * steps
+    value = 0.5 * stiff * float((steps**2).sum()) + 0.5 * ridge * float((found[:, 1:] ** 2).sum())
+    value += ridge * float((found[:, 0] - 1 - np.log(found[:, 0])).sum())
+    gradient = ridge * np.concatenate([1 - 1 / found[:, :1], found[:, 1:]], axis=1)
+    gradient[1:] += stiff * steps
+    gradient[:-1] -= stiff * steps
     curve = np.zeros((n_knots, width, n_knots, width))
     knot, own = np.arange(n_knots)[:, None], np.arange(width)
-    curve[knot, own, knot, own] = _RIDGE * np.concatenate([found[:, :1] ** -2, np.ones_like(found[:, 1:])], axis=1)
+    curve[knot, own, knot, own] = ridge * np.concatenate([found[:, :1] ** -2, np.ones_like(found[:, 1:])], axis=1)
     for one, other, sign in ((0, 0, 1), (1, 1, 1), (0, 1, -1), (1, 0, -1)):
-        curve[knot[:-1] + one, own, knot[:-1] + other, own] += sign * _STEP
+        curve[knot[:-1] + one, own, knot[:-1] + other, own] += sign * stiff
     for first, logarithm, truth, weights in spans:
         local = weights.T @ found[first : first + 2]
         logits = local[:, :1] * logarithm + local[:, 1:]

@@ -146,12 +146,12 @@ class Classifier:
         known = cut(light_curves, days, view or self.view)
         seen = known.lengths > 0
         if len(known) and seen.all():
-            result = self._calibrate(self.model.predict(known), days_known(known), known)
+            result = self._calibrate(self.model.predict(known), days_known(known))
         else:
             result = np.repeat(self.tree.from_leaves(self.mix[None, :]).astype(np.float32), len(known), axis=0)
             if seen.any():
                 part = known[seen]
-                result[seen] = self._calibrate(self.model.predict(part), days_known(part), part)
+                result[seen] = self._calibrate(self.model.predict(part), days_known(part))
         return result if prior is None else self._reweight(result, prior)
 
     def start(self, n_objects: int) -> Any:
@@ -183,7 +183,7 @@ class Classifier:
         state
         """
         probabilities, state = self._steppable().step(state, light_curves)
-        probabilities = self._calibrate(probabilities, state.days, light_curves)
+        probabilities = self._calibrate(probabilities, state.days)
         return (probabilities if prior is None else self._reweight(probabilities, prior)), state
 
     def _steppable(self) -> models.SteppableModel:
@@ -191,12 +191,8 @@ class Classifier:
             raise TypeError(f"a model of kind {self.kind!r} reads whole light curves: it cannot go on from a state")
         return self.model
 
-    def _calibrate(
-        self, probabilities: NDArray[np.float32], days: NDArray[np.float64], light_curves: LightCurves
-    ) -> NDArray[np.float32]:
-        if self.calibration is None:
-            return probabilities
-        return self.calibration.apply(probabilities, days, held_context(light_curves))
+    def _calibrate(self, probabilities: NDArray[np.float32], days: NDArray[np.float64]) -> NDArray[np.float32]:
+        return probabilities if self.calibration is None else self.calibration.apply(probabilities, days)
 
     def _reweight(self, probabilities: NDArray[np.float32], prior: ArrayLike) -> NDArray[np.float32]:
         return self.tree.reweight(probabilities, self.mix, prior).astype(np.float32)
@@ -219,8 +215,8 @@ class Classifier:
         probabilities : array, shape ``(n_objects, n_nodes)``
             From `predict` or `step`, in the classifier's own view.
         days : array, shape ``(n_objects,)``, d
-            From the first detection to the last known row, 0 before the first detection; NaN where no row is known. See
-            `telperion.encode.view.days_known`; a state of `step` has it as ``days``.
+            After the first detection, up to which each is known: what `telperion.encode.view.days_known` says, or the
+            ``days`` of a state of `step`.
         context : array of str, shape ``(n_objects,)``, optional
             What `telperion.encode.view.held_context` says, where the promise tells kinds of context apart.
         level : float

@@ -40,13 +40,11 @@ def interpolation(days: NDArray[np.float64], knots: NDArray[np.float64]) -> tupl
     return left, np.clip((place - scale[left]) / (scale[left + 1] - scale[left]), 0, 1)
 
 
-def at(
-    values: NDArray[np.float64], kind: NDArray[np.int64], days: NDArray[np.float64], knots: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Interpolate ``values``, shape ``(n_contexts, n_knots, ...)``, for each object: shape ``(n, ...)``."""
+def at(values: NDArray[np.float64], days: NDArray[np.float64], knots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate ``values``, shape ``(n_knots, ...)``, at days, shape ``(n,)``: shape ``(n, ...)``."""
     left, weight = interpolation(days, knots)
-    weight = weight.reshape(-1, *[1] * (values.ndim - 2))
-    return values[kind, left] * (1 - weight) + values[kind, left + 1] * weight
+    weight = weight.reshape(-1, *[1] * (values.ndim - 1))
+    return values[left] * (1 - weight) + values[left + 1] * weight
 
 
 def checked_knots(knots: ArrayLike) -> NDArray[np.float64]:

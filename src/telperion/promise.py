@@ -1,22 +1,24 @@
 """Conformal depth: how deep into the tree an answer may go so that it is right as often as promised.
 
 An object's path leads from the root to the likeliest child, and so on to a leaf. Its answer is the node of that path
-with the largest ``probability + price * depth``: one step down may cost ``price`` of probability. Of all rules, given
-true probabilities, such ones go deepest on average at a given share of right answers. The price depends on the level
-that is promised, on the kind of context and on the phase.
+with the largest sum of its probability and the prices of all steps down to it: one step down may cost its price of
+probability. Given true probabilities, such rules go deepest on average for the shares of right answers that are asked
+of all objects and of those at each depth. Prices depend on the level that is promised, on the kind of context and on
+the phase.
 
-Its course over phases is chosen on some objects; others, exchangeable with those to come, then lower it as a whole by a
-conformal quantile (Vovk, Gammerman & Shafer 2005; for nested answers Gupta, Kuchibhotla & Ramdas 2022, Pattern
-Recognition 127, 108496): by the factor at which, at each of the moments asked about, ``ceil((n + 1) * level)`` of the n
-objects get an answer that is the true node or one above it. Answers only rise as the price falls, so that at each of
-these moments the next object gets a right one with at least that probability, whatever the model is worth. It is not
-promised that all answers along one object's stream are right together, nor anything for objects of other populations.
+They are chosen on some objects; others, exchangeable with those to come, then lower all of them by a conformal quantile
+(Vovk, Gammerman & Shafer 2005; for nested answers Gupta, Kuchibhotla & Ramdas 2022, Pattern Recognition 127, 108496):
+by the factor at which, at each of the moments asked about, ``ceil((n + 1) * level)`` of the n objects get an answer
+that is the true node or one above it. Answers only rise as prices fall, so that at each of these moments the next
+object gets a right one with at least that probability, whatever the model is worth. It is not promised that all answers
+along one object's stream are right together, nor anything for objects of other populations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -42,10 +44,12 @@ LEVELS = (0.8, 0.85, 0.9, 0.95, 0.99)
 """Levels that can be promised."""
 
 SLACK = 0.025
-"""By how much less than promised the answers of one depth may be right, where prices are chosen."""
+"""How much less often than promised the answers of one depth may be right, where prices are chosen."""
 
-_PRICES = np.geomspace(1, 1e-4, 140)
-_FEWEST_OF_DEPTH = 0.01  # share of the answers below which a depth's own coverage is not asked for
+_SCALES, _FINE_SCALES = np.geomspace(1, 1e-3, 25), np.geomspace(1, 1e-4, 100)  # of all prices together
+_RATIOS = (1.0, 0.6, 0.36, 0.2, 0.1)  # of the prices of steps
+_MOST_ROWS = 40_000  # on which prices are chosen
+_SHARE_OF_DEPTH = 0.02  # of the answers, below which nothing is asked of a depth
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +64,8 @@ class Promise:
     contexts : tuple of str
         Kinds of context with prices of their own; of one alone, objects need not say which they have.
     knots : array, shape ``(n_knots,)``, d
-    price : array, shape ``(n_levels, n_contexts, n_knots)``
-        Probability that one step down may cost; 0 reports the root. No higher at a higher level.
+    price : array, shape ``(n_levels, n_contexts, n_knots, n_steps)``
+        Probability that the step from each depth to the next may cost; 0 reports the root. No higher at a higher level.
 
     Raises
     ------
@@ -71,7 +75,7 @@ class Promise:
     Examples
     --------
     >>> tree = Taxonomy("toy", {"Alert": {"Transient": {"SN": {}, "KN": {}}, "Variable": {}}})
-    >>> promise = Promise(tree, [0.9], ("any",), [0.0, 1024.0], [[[0.2, 0.2]]])
+    >>> promise = Promise(tree, [0.9], ("any",), [0.0, 1024.0], [[[[0.2, 0.2]] * 2]])
     >>> sure, unsure = [1, 0.9, 0.1, 0.85, 0.05], [1, 0.9, 0.1, 0.5, 0.4]
     >>> [tree.nodes[node] for node in promise.nodes([sure, unsure], [8.0, 8.0])]
     ['SN', 'Transient']
@@ -95,7 +99,9 @@ class Promise:
         object.__setattr__(self, "levels", levels)
         object.__setattr__(self, "knots", checked_knots(self.knots))
         checked_contexts(self.contexts)
-        price = checked_table(vars(self), "price", (levels.size, len(self.contexts), self.knots.size))
+        price = checked_table(
+            vars(self), "price", (levels.size, len(self.contexts), self.knots.size, self.tree.depth.max())
+        )
         if (price < 0).any() or (np.diff(price, axis=0) > 0).any():
             raise ValueError("a price is below zero, or higher at a higher level")
         object.__setattr__(self, "price", price)
@@ -124,7 +130,7 @@ class Promise:
         labels : array of int, shape ``(n,)``
             Node positions; an answer below an inner node is never known to be right, so these objects cost depth.
         days : array, shape ``(n,)``, d
-            From the first detection to the last known row, 0 before the first detection.
+            After the first detection, up to which each is known (`telperion.encode.view.days_known`).
         tree : Taxonomy
         moment : array of int, shape ``(n,)``
             What the promise is to hold for, each alone: the moment of asking, the kind of table; in each an object
@@ -154,20 +160,18 @@ class Promise:
         kind = context_places(context, tuple(contexts), len(node))
         path, belief = _path(np.asarray(probabilities), tree)
         right, depth = tree.ancestors[node][np.arange(len(node))[:, None], path], tree.depth[path]
-        worth = _highest_price(belief, depth, right)
-        price = np.empty((len(levels), len(contexts), places.size))
+        price = np.empty((len(levels), len(contexts), places.size, int(tree.depth.max())))
         for number in range(len(contexts)):
             own = kind == number
             own = own if own.sum() >= FEWEST else np.ones(len(node), dtype=bool)
             rows = np.flatnonzero(own & chosen)
-            course = _choose(belief[rows], depth[rows], right[rows], phase[rows], levels, places)
+            courses = _choose((belief[rows], depth[rows], right[rows], phase[rows]), levels, places)
             rows = np.flatnonzero(own & ~chosen)
-            left, weight = interpolation(phase[rows], places)
+            moments = [np.flatnonzero(asked[rows] == each) for each in np.unique(asked[rows])]
             for place, level in enumerate(levels):
-                log = np.log(course[place])
-                ratio = worth[rows] - log[left] * (1 - weight) - log[left + 1] * weight
-                held = [_quantile(ratio[asked[rows] == each], level) for each in np.unique(asked[rows])]
-                price[place, number] = np.exp(log + min([*held, 0.0]))
+                worth = _worth(belief[rows], depth[rows], right[rows], at(courses[place], phase[rows], places))
+                factor = min([1.0, *(_quantile(worth[members], level) for members in moments)])
+                price[place, number] = factor * courses[place] if moments else 0
         return cls(tree, np.asarray(levels), tuple(contexts), places, np.minimum.accumulate(price, axis=0))
 
     def nodes(
@@ -179,7 +183,7 @@ class Promise:
         ----------
         probabilities : array, shape ``(n, n_nodes)``
         days : array, shape ``(n,)``, d
-            From the first detection to the last known row, 0 before the first detection; NaN where no row is known:
+            After the first detection, up to which each is known (`telperion.encode.view.days_known`); NaN without rows:
             the answer is then the root.
         context : array of str, shape ``(n,)``, optional
             Each one's kind of context, where there are several.
@@ -202,9 +206,9 @@ class Promise:
         unseen = np.isnan(np.asarray(days, dtype=np.float64))
         phase = checked_days(np.where(unseen, 0, days), len(path))
         kind = context_places(context, self.contexts, len(path))
-        price = at(self.price[np.searchsorted(self.levels, level)], kind, phase, self.knots)
-        price[unseen] = 0
-        return path[np.arange(len(path)), _answers(belief, self.tree.depth[path], price[:, None])]
+        prices = at(self.price[np.searchsorted(self.levels, level)].swapaxes(0, 1), phase, self.knots)  # of every kind
+        price = np.where(unseen[:, None], 0, prices[np.arange(len(path)), kind])
+        return path[np.arange(len(path)), _answers(belief, self.tree.depth[path], price)]
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain tables, which `from_dict` reads."""
@@ -224,72 +228,102 @@ def _path(probabilities: NDArray[np.floating], tree: Taxonomy) -> tuple[NDArray[
     return path, np.take_along_axis(probabilities, path, axis=1).astype(np.float64)
 
 
-def _answers(belief: NDArray[np.float64], depth: NDArray[np.int64], price: float | NDArray) -> NDArray[np.int64]:
+def _sums(price: NDArray[np.float64], depth: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Add up the prices of all steps down to each node of each path, shape ``(n, n_depths)``."""
+    total = np.concatenate([np.zeros_like(price[..., :1]), np.cumsum(price, axis=-1)], axis=-1)
+    return total[depth] if price.ndim == 1 else np.take_along_axis(total, depth, axis=1)
+
+
+def _answers(belief: NDArray[np.float64], depth: NDArray[np.int64], price: NDArray[np.float64]) -> NDArray[np.int64]:
     """Give the place of the answer on each path; of equal ones the shallower."""
-    return np.argmax(belief + price * depth, axis=1)
+    return np.argmax(belief + _sums(price, depth), axis=1)
 
 
-def _highest_price(
-    belief: NDArray[np.float64], depth: NDArray[np.int64], right: NDArray[np.bool_]
+def _worth(
+    belief: NDArray[np.float64], depth: NDArray[np.int64], right: NDArray[np.bool_], price: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Give the log of the highest price at which each answer is right, infinite where it is at all prices.
+    """Give the largest factor of the prices at which each answer is right, infinite where it is at all.
 
-    It is right where some right node of the path is worth no less than every wrong one; all shape ``(n, n_depths)``.
+    It is right where some right node of the path is worth no less than every wrong one, all of which are deeper.
+
+    Parameters
+    ----------
+    belief, depth, right : array, shape ``(n, n_depths)``
+    price : array, shape ``(n, n_steps)``
     """
-    best = np.zeros(len(belief))
+    sums, best = _sums(price, depth), np.zeros(len(belief))
     for ours in range(belief.shape[1]):
         least = np.full(len(belief), np.inf)
         for theirs in range(ours + 1, belief.shape[1]):
-            deeper = depth[:, theirs] - depth[:, ours]
-            ratio = (belief[:, ours] - belief[:, theirs]) / np.maximum(deeper, 1)
+            gain, loss = sums[:, theirs] - sums[:, ours], belief[:, ours] - belief[:, theirs]
+            ratio = np.divide(loss, gain, out=np.full(len(belief), np.inf), where=gain > 0)
             least = np.where(right[:, theirs], least, np.minimum(least, ratio))
         best = np.where(right[:, ours], np.maximum(best, least), best)
-    with np.errstate(divide="ignore"):
-        return np.log(best)
+    return best
 
 
-def _quantile(highest: NDArray[np.float64], level: float) -> float:
-    """Give the largest number that ``ceil((n + 1) level)`` of n are not below; minus infinity where that is above n."""
-    rank = int(np.ceil((highest.size + 1) * level - 1e-9))
-    return float(np.sort(highest)[highest.size - rank]) if rank <= highest.size else -np.inf
+def _quantile(worth: NDArray[np.float64], level: float) -> float:
+    """Give the largest factor that ``ceil((n + 1) level)`` of n numbers are not below; 0 where that is more than n."""
+    rank = int(np.ceil((worth.size + 1) * level - 1e-9))
+    return float(np.sort(worth)[worth.size - rank]) if rank <= worth.size else 0.0
 
 
-def _choose(
-    belief: NDArray[np.float64],
-    depth: NDArray[np.int64],
-    right: NDArray[np.bool_],
-    days: NDArray[np.float64],
-    levels: Sequence[float],
-    knots: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Find at each knot the highest price that keeps each level, over all answers and nearly over those of each depth.
+_Rows = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]
+"""Of each object the probabilities, depths and rightness of its path, shape ``(n, n_depths)``, and its days."""
+
+
+def _choose(rows: _Rows, levels: Sequence[float], knots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find the prices that go deepest: their ratios for all levels and knots, their scale for each.
 
     Returns
     -------
-    array, shape ``(n_levels, n_knots)``
-        Where no price does, the lowest; where no object is near, as at its neighbours.
+    array, shape ``(n_levels, n_knots, n_steps)``
+        Where nothing holds a level, zero; where no object is near, as at the neighbours.
     """
+    belief, depth, right, days = rows
+    stride = -(-len(belief) // _MOST_ROWS)
+    few = belief[::stride], depth[::stride], right[::stride], days[::stride]
+    tried = np.array([ratios for ratios in product(_RATIOS, repeat=belief.shape[1] - 1) if max(ratios) == 1])
+    reach = [_deepest(ratios, _SCALES, few, levels, knots)[0].sum() for ratios in tried]
+    ratios = tried[np.argmax(reach)]
+    return _deepest(ratios, _FINE_SCALES, rows, levels, knots)[1][..., None] * ratios
+
+
+def _deepest(
+    ratios: NDArray[np.float64],
+    scales: NDArray[np.float64],
+    rows: _Rows,
+    levels: Sequence[float],
+    knots: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give how deep prices of these ratios go at their best scale, and that scale, shape ``(n_levels, n_knots)``.
+
+    Each object counts at the two knots beside it, by its nearness.
+    """
+    belief, depth, right, days = rows
     left, weight = interpolation(days, knots)
-    n_knots, n_depths = knots.size, belief.shape[1]
+    shape, every = (knots.size, belief.shape[1]), np.arange(len(belief))
 
-    def near(values: NDArray, depths: NDArray[np.int64]) -> NDArray[np.float64]:  # (n_knots, n_depths)
-        size = n_knots * n_depths
-        sums = np.bincount(left * n_depths + depths, values * (1 - weight), size)
-        sums += np.bincount((left + 1) * n_depths + depths, values * weight, size)
-        return np.asarray(sums.reshape(n_knots, n_depths))
+    def near(values: NDArray[np.float64], depths: NDArray[np.int64]) -> NDArray[np.float64]:
+        size, cell = shape[0] * shape[1], left * shape[1] + depths
+        sums = np.bincount(cell, values * (1 - weight), size)
+        sums += np.bincount(cell + shape[1], values * weight, size)
+        return np.asarray(sums.reshape(shape))
 
-    chosen: NDArray[np.float64] = np.full((len(levels), n_knots), np.nan)
-    rows, targets = np.arange(len(belief)), np.asarray(levels)[:, None]
-    for price in _PRICES:
-        answer = _answers(belief, depth, price)
-        hits, count = near(right[rows, answer], depth[rows, answer]), near(np.ones(len(rows)), depth[rows, answer])
-        total = count.sum(axis=1)
-        kept = hits.sum(axis=1) >= targets * total
-        asked = count > np.maximum(_FEWEST_OF_DEPTH * total[:, None], 1)
-        kept &= ((hits >= (targets[..., None] - SLACK) * count) | ~asked).all(axis=2)
-        chosen = np.where(kept & np.isnan(chosen) & (total > 0), price, chosen)
+    ones, targets = np.ones(len(belief)), np.asarray(levels)[:, None, None]
+    total = near(ones, np.zeros_like(left)).sum(axis=1)
+    reach, best = np.zeros((2, len(levels), knots.size))
+    for scale in scales:
+        answer = _answers(belief, depth, scale * ratios)
+        reached = depth[every, answer]
+        hits, count = near(right[every, answer], reached), near(ones, reached)
+        asked = count > _SHARE_OF_DEPTH * total[:, None]
+        kept = ((hits >= (targets - SLACK) * count) | ~asked).all(axis=2)
+        kept &= hits.sum(axis=1) >= targets[..., 0] * total
+        deep = (count * np.arange(shape[1])).sum(axis=1)
+        better = kept & (deep > reach)
+        reach, best = np.where(better, deep, reach), np.where(better, scale, best)
     known = np.flatnonzero(total > 0)
-    chosen[np.isnan(chosen)] = _PRICES[-1]
-    for course in chosen:
-        course[:] = np.interp(np.arange(n_knots), known, course[known])
-    return chosen
+    for course in best:
+        course[:] = np.interp(np.arange(knots.size), known, course[known])
+    return reach, best

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from telperion.bands import BANDS
 from telperion.encode.padding import Padding
+from telperion.encode.view import days_since
 from telperion.lightcurves import LightCurves
 
 _N = len(BANDS)
@@ -25,9 +26,9 @@ def start(n_objects: int) -> NDArray[np.float64]:
 
 
 def days_known(memory: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the days from the first detection to the last row, 0 before the former, NaN before any row."""
-    last = memory[:, _LAST]
-    return np.where(np.isnan(last), np.nan, np.fmax(last - memory[:, _FIRST_DETECTION], 0))
+    """Give what `telperion.encode.view.days_known` gives for all rows so far, shape ``(n_objects,)``."""
+    rows, detections = memory[:, _SUMS][:, -2:].T
+    return days_since(memory[:, _FIRST_DETECTION], memory[:, _LAST], rows > detections)
 
 
 class History:

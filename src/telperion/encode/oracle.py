@@ -5,11 +5,12 @@ from numpy.typing import NDArray
 
 from telperion.bands import FLUXCAL, WAVELENGTH, to_njy
 from telperion.encode.padding import Padding
+from telperion.encode.view import days_since
 from telperion.lightcurves import LightCurves
 
 N_ROW_FEATURES = 5
-N_MEMORY = 3
-"""Numbers remembered of an object: the time of its first row, of its first detection and of its last row."""
+N_MEMORY = 4
+"""Numbers remembered of an object: times of its first row, first detection and last row; if a row was no detection."""
 
 MAX_ROWS = 500
 MISSING = -9.0
@@ -38,7 +39,7 @@ _GALACTIC_POLE = (192.85948, 27.12825)
 
 
 def start(n_objects: int) -> NDArray[np.float64]:
-    """Give the memory of objects of which nothing has been seen, shape ``(n_objects, 3)``: no time yet."""
+    """Give the memory of objects of which nothing has been seen, shape ``(n_objects, 4)``: no time yet."""
     return np.full((n_objects, N_MEMORY), np.nan)
 
 
@@ -57,15 +58,16 @@ def encode_rows(
         Fluxes are taken as they are: ORACLE does not correct them for dust.
     static : array, shape ``(n_objects, 23)``
         Not used; rows do not depend on the context.
-    memory : array, shape ``(n_objects, 3)``, MJD
-        Times of the first row ever, the first detection and the last row, from `start` or from the call before.
+    memory : array, shape ``(n_objects, 4)``, MJD
+        Times of the first row ever, the first detection and the last row, and 1 once a row was no detection; from
+        `start` or from the call before.
 
     Returns
     -------
     rows : array, shape ``(n_objects, n_times, 5)``
         Zero after each object's last row.
     lengths : array of int, shape ``(n_objects,)``
-    memory : array, shape ``(n_objects, 3)``
+    memory : array, shape ``(n_objects, 4)``
     """
     del static
     filled = light_curves.lengths > 0
@@ -75,6 +77,7 @@ def encode_rows(
     first[new] = light_curves.time[light_curves.offsets[:-1][new]]
     memory[:, 1] = np.fmin(memory[:, 1], light_curves.first_detection)
     memory[filled, 2] = light_curves.time[light_curves.offsets[1:][filled] - 1]
+    memory[light_curves.object_index[~light_curves.detected], 3] = 1
     if (light_curves.lengths > MAX_ROWS).any():
         rank = np.arange(light_curves.n_rows) - light_curves.offsets[:-1][light_curves.object_index]
         light_curves = light_curves.select_rows(rank >= (light_curves.lengths - MAX_ROWS)[light_curves.object_index])
@@ -93,9 +96,9 @@ def encode_rows(
 
 
 def days_known(memory: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the days from the first detection to the last row, 0 before the former, NaN before any row."""
-    _, detection, last = memory.T
-    return np.where(np.isnan(last), np.nan, np.fmax(last - detection, 0))
+    """Give what `telperion.encode.view.days_known` gives for all rows so far, shape ``(n_objects,)``."""
+    _, detection, last, forced = memory.T
+    return days_since(detection, last, forced == 1)
 
 
 def encode_static(light_curves: LightCurves) -> NDArray[np.float32]:

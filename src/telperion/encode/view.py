@@ -91,20 +91,30 @@ def keep_context(light_curves: LightCurves, which: Context) -> LightCurves:
 
 
 def days_known(light_curves: LightCurves) -> NDArray[np.float64]:
-    """Give the days from the first detection to the last row, shape ``(n_objects,)``.
+    """Give the days after the first detection up to which objects are known, shape ``(n_objects,)``.
 
-    0 before the first detection, NaN without rows.
+    That is the time from the first detection to the last row; at least one day where a row is no detection, since
+    forced photometry comes a day later. 0 before the first detection, NaN without rows.
 
     Examples
     --------
-    >>> days_known(LightCurves(["a", "b"], [0, 2, 2], [10.0, 14.5], [1, 1], [1, 9], [1, 1], [True, False]))
-    array([4.5, nan])
+    >>> curves = LightCurves(["a", "b", "c"], [0, 2, 3, 3], [10.0, 14.5, 9.0], [1, 1, 1], [1, 9, 1], [1, 1, 1],
+    ...                      [True, False, True])
+    >>> days_known(curves)
+    array([4.5, 0. , nan])
     """
     result = np.full(len(light_curves), np.nan)
     filled = light_curves.lengths > 0
     last = light_curves.time[light_curves.offsets[1:][filled] - 1]
-    result[filled] = np.fmax(last - light_curves.first_detection[filled], 0)
+    forced = np.bincount(light_curves.object_index[~light_curves.detected], minlength=len(light_curves))[filled] > 0
+    result[filled] = days_since(light_curves.first_detection[filled], last, forced)
     return result
+
+
+def days_since(detection: NDArray, last: NDArray, forced: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give `days_known` from the times of the first detection and the last row, and whether a row is no detection."""
+    days = np.fmax(last - detection, np.where(forced, FORCED, 0))
+    return np.where(np.isnan(last), np.nan, np.where(np.isnan(detection), 0, days))
 
 
 def held_context(light_curves: LightCurves) -> NDArray[np.str_]:

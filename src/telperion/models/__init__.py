@@ -45,12 +45,12 @@ class State(Protocol):
     Attributes
     ----------
     days : array of float64, shape ``(n_objects,)``, d
-        From the first detection to the last row, 0 before the former, NaN before any row.
+        After the first detection, up to which it is known: `telperion.encode.view.days_known` of all rows so far.
     """
 
     @property
     def days(self) -> NDArray[np.float64]:
-        """Days from the first detection to the last row."""
+        """Days after the first detection up to which each object is known."""
         ...
 
 

@@ -190,7 +190,7 @@ class GruState:
     probabilities : array of float32, shape ``(n_objects, n_nodes)``
         After the last row.
     days : array of float64, shape ``(n_objects,)``, d
-        From the first detection to the last row, 0 before the former, NaN before any row.
+        After the first detection, up to which it is known: `telperion.encode.view.days_known` of all rows so far.
     """
 
     memory: NDArray[np.float64]
