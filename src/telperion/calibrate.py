@@ -94,7 +94,7 @@ class Calibration:
     ) -> Calibration:
         """Fit by the likelihood of the labels, every group of siblings by the objects labelled below their parent.
 
-        Steps between neighbouring knots cost a little, so that a knot without objects takes its neighbours' values. A
+        Steps between neighbouring knots cost a little, so that a knot without objects takes after its neighbours. A
         class that no object has keeps, beside its siblings, the share that the model gives it.
 
         Parameters

@@ -216,7 +216,7 @@ def _rows(answers: Answers) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray
         np.concatenate(answers.probabilities), answers.known.ravel(), np.tile(answers.labels, n_moments),
         np.tile(answers.held, n_moments), moment,
     )  # fmt: skip
-    return tuple(column[seen] for column in columns)  # type: ignore[return-value]
+    return tuple(column[seen] for column in columns)
 
 
 def _best_power(calibration: Calibration, answers: Sequence[Answers]) -> float:

@@ -22,7 +22,7 @@ _FEWEST = 20  # objects of a bin that is drawn
 def node_reliability_figure(
     before: NDArray[np.float64], after: NDArray[np.float64], names: Sequence[str], title: str = ""
 ) -> Figure:
-    """Draw reliability before and after calibration, a panel for each node but the root.
+    """Draw reliability before and after calibration, a panel with the calibration errors for each node but the root.
 
     Parameters
     ----------
@@ -43,8 +43,9 @@ def node_reliability_figure(
                 belief[shown], frequency[shown], spread, color=colour, label=label, marker=".", markersize=3,
                 linewidth=1, elinewidth=0.7,
             )  # fmt: skip
-        axes.set(title=f"{names[node]}  {errors[0][node]:.3f}, {errors[1][node]:.3f}", xlim=(0, 1), ylim=(0, 1))
-        axes.title.set_fontsize(8)
+        axes.set(title=names[node], xlim=(0, 1), ylim=(0, 1))
+        for place, (part, colour) in enumerate(zip(errors, (COLOURS[1], COLOURS[0]), strict=True)):
+            axes.text(0.05, 0.92 - 0.12 * place, f"{part[node]:.3f}", color=colour, fontsize=8, va="top")
     titles(figure, title, "probability", "frequency")
     legend_outside(figure, grid[0])
     return figure
@@ -72,7 +73,6 @@ def error_phases_figure(
         for values, label, colour in zip(errors, ("before", "after"), (COLOURS[1], COLOURS[0]), strict=True):
             axes.plot(days, values[:, node], color=colour, label=label)
         axes.set(title=names[node], ylim=(0, None))
-        axes.title.set_fontsize(8)
         _scale_days(axes)
     titles(figure, title, "days after the first detection", "calibration error")
     legend_outside(figure, grid[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -201,19 +202,12 @@ def draw_trust(folder: str | Path, trusts: Sequence[Trust], tree: Taxonomy, *, l
         own = [each for each in trusts if each.context == context]
         for each in own:
             if each.days in SHOWN:
-                title = f"{context}, {day_name(each.days)} d: before and after calibration"
-                album.add(
-                    f"reliability {context} {each.days:g}", title,
-                    lambda each=each, title=title: node_reliability_figure(each.before, each.after, tree.nodes, title),
-                )  # fmt: skip
-        days = [each.days for each in own]
-        before, after = [each.before for each in own], [each.after for each in own]
-        album.add(
-            f"errors {context}", f"{context}: calibration errors",
-            lambda days=days, before=before, after=after: error_phases_figure(days, before, after, tree.nodes),
-        )  # fmt: skip
+                title = f"{context}, {day_name(each.days)}: before and after calibration"
+                draw = partial(node_reliability_figure, each.before, each.after, tree.nodes, title)
+                album.add(f"reliability {context} {each.days:g}", title, draw)
+        days, before, after = ([getattr(each, name) for each in own] for name in ("days", "before", "after"))
+        draw = partial(error_phases_figure, days, before, after, tree.nodes, context)
+        album.add(f"errors {context}", f"{context}: calibration errors", draw)
         rules = {f"promised at {level:g}": [each.promised for each in own], "p > .9": [each.plain for each in own]}
-        album.add(
-            f"depth {context}", f"{context}: answers along the tree",
-            lambda days=days, rules=rules, context=context: depth_figure(days, rules, level, context),
-        )  # fmt: skip
+        draw = partial(depth_figure, days, rules, level, context)
+        album.add(f"depth {context}", f"{context}: answers along the tree", draw)

@@ -47,9 +47,17 @@ def at(values: NDArray[np.float64], days: NDArray[np.float64], knots: NDArray[np
     return values[left] * (1 - weight) + values[left + 1] * weight
 
 
+def as_numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Make an array of numbers, or say what is none."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} is no table of numbers: {error}") from error
+
+
 def checked_knots(knots: ArrayLike) -> NDArray[np.float64]:
     """Check knots, shape ``(n_knots,)``: two or more, rising from 0."""
-    values = np.asarray(knots, dtype=np.float64)
+    values = as_numbers(knots, "knots")
     rising = values.ndim == 1 and values.size > 1 and values[0] == 0 and (np.diff(values) > 0).all()
     if not rising or not np.isfinite(values).all():
         raise ValueError("knots must be two or more finite days that rise from 0")
@@ -96,7 +104,7 @@ def context_places(context: ArrayLike | None, contexts: tuple[str, ...], n_objec
     if given.shape != (n_objects,):
         raise ValueError(f"contexts are given for {given.size} objects of {n_objects}: say of each which it has")
     if (wrong := np.flatnonzero(~np.isin(given, contexts))).size:
-        first = given[wrong[0]]
+        first = str(given[wrong[0]])
         raise ValueError(f"the context of {wrong.size} objects is unknown, first {first!r}; known: {contexts}")
     order = np.argsort(contexts)
     return order[np.searchsorted(np.asarray(contexts)[order], given)]
@@ -114,10 +122,7 @@ def checked_table(document: Mapping[str, Any], name: str, shape: tuple[int, ...]
         raise ValueError(f"it lacks {name!r}")
     if int(np.prod(shape)) > MAX_NUMBERS:
         raise ValueError(f"{name} would have {np.prod(shape)} numbers, at most {MAX_NUMBERS} are read")
-    try:
-        values = np.asarray(document[name], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is no table of numbers: {error}") from error
+    values = as_numbers(document[name], name)
     if values.shape != shape:
         raise ValueError(f"{name} has shape {values.shape}, expected {shape}")
     if not np.isfinite(values).all():

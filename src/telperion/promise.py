@@ -28,6 +28,7 @@ from telperion.phases import (
     ANY,
     FEWEST,
     KNOTS,
+    as_numbers,
     at,
     checked_contexts,
     checked_days,
@@ -88,7 +89,7 @@ class Promise:
     price: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        levels = np.asarray(self.levels, dtype=np.float64)
+        levels = as_numbers(self.levels, "levels")
         if (
             levels.ndim != 1
             or not levels.size
