@@ -14,7 +14,7 @@ KNOTS = (0.0, *(2.0**n for n in range(11)))
 ANY = "any"
 """The name of the kind of context where kinds are not told apart."""
 
-FEWEST = 1000
+FEWEST = 500
 """A kind of context of fewer rows than this gets the numbers of all kinds together."""
 
 MAX_NUMBERS = 1_000_000

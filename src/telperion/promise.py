@@ -90,12 +90,7 @@ class Promise:
 
     def __post_init__(self) -> None:
         levels = as_numbers(self.levels, "levels")
-        if (
-            levels.ndim != 1
-            or not levels.size
-            or not ((levels > 0) & (levels < 1)).all()
-            or (np.diff(levels) <= 0).any()
-        ):
+        if levels.ndim != 1 or not levels.size or not (np.diff(levels, prepend=0, append=1) > 0).all():
             raise ValueError("levels must be one or more numbers that rise within 0 to 1")
         object.__setattr__(self, "levels", levels)
         object.__setattr__(self, "knots", checked_knots(self.knots))
@@ -142,7 +137,8 @@ class Promise:
         context : array of str, shape ``(n,)``, optional
             Each one's kind of context, where there are several.
         contexts : sequence of str
-            Kinds that get prices of their own; one of fewer than `FEWEST` rows gets those of all together.
+            Kinds that get prices of their own; one with fewer than `FEWEST` rows that choose, or that are held against,
+            gets those of all together.
         knots : array, shape ``(n_knots,)``, d
 
         Raises
@@ -164,7 +160,8 @@ class Promise:
         price = np.empty((len(levels), len(contexts), places.size, int(tree.depth.max())))
         for number in range(len(contexts)):
             own = kind == number
-            own = own if own.sum() >= FEWEST else np.ones(len(node), dtype=bool)
+            if min((own & chosen).sum(), (own & ~chosen).sum()) < FEWEST:
+                own[:] = True
             rows = np.flatnonzero(own & chosen)
             courses = _choose((belief[rows], depth[rows], right[rows], phase[rows]), levels, places)
             rows = np.flatnonzero(own & ~chosen)
