@@ -150,6 +150,7 @@ def digest_again(folder):
         (lambda text: text.replace('"bias"', '"bios"'), "lacks 'bias'"),
         (lambda text: text.replace("SNIa", "SNIz"), "is no calibration"),
         (lambda text: text.replace("0.", "NaN0.", 1).replace("NaN0.", "NaN, 0.", 1), "is no calibration"),
+        (lambda text: text.replace('"none"', '"nothing"'), "it promises nothing for 1 kinds of context, first 'none'"),
         (lambda text: text + " " * 17_000_000, "it is larger than 16777216 bytes"),
     ],
 )

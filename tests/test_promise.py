@@ -188,6 +188,13 @@ def test_a_level_that_is_not_kept_is_not_promised(fitted):
         promise.nodes(test[0], test[2], level=0.7)
 
 
+def test_without_a_level_the_one_nearest_to_nine_tenths_is_taken(fitted):
+    promise, test = fitted
+    assert promise.usual == 0.9
+    np.testing.assert_array_equal(promise.nodes(test[0], test[2]), promise.nodes(test[0], test[2], level=0.9))
+    assert Promise(TREE, [0.5, 0.8, 0.99], promise.contexts, promise.knots, promise.price[:3]).usual == 0.99
+
+
 def test_a_promise_needs_labels_and_both_parts(rng):
     said, label, days, moment, object_ = draw(rng, 20)
     given = {"moment": moment.astype(int), "chooses": object_ < 10}

@@ -14,23 +14,13 @@ import pyarrow as pa
 import tomli_w
 from numpy.typing import ArrayLike, NDArray
 
-from telperion import models
+from telperion import models, saved
 from telperion.calibrate import Calibration
 from telperion.encode.view import View, days_known, held_context
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves
 from telperion.promise import Promise
-from telperion.saved import (
-    CARD,
-    FORMAT,
-    ModelFolderError,
-    digest,
-    files,
-    read_calibration,
-    read_card,
-    versions,
-    write_calibration,
-)
+from telperion.saved import ModelFolderError
 from telperion.taxonomy import Taxonomy
 
 __all__ = ["SHIPPED", "Classifier", "ModelFolderError", "decide", "load", "shipped_names"]
@@ -206,7 +196,7 @@ class Classifier:
         return decide(probabilities, self.tree, mix, self.power)
 
     def promised(
-        self, probabilities: ArrayLike, days: ArrayLike, context: ArrayLike | None = None, *, level: float = 0.9
+        self, probabilities: ArrayLike, days: ArrayLike, context: ArrayLike | None = None, *, level: float | None = None
     ) -> NDArray[np.int64]:
         """Give the deepest node that is promised: right, or above what is right, for a share `level` of objects.
 
@@ -219,8 +209,8 @@ class Classifier:
             ``days`` of a state of `step`.
         context : array of str, shape ``(n_objects,)``, optional
             What `telperion.encode.view.held_context` says, where the promise tells kinds of context apart.
-        level : float
-            One of ``promise.levels``.
+        level : float, optional
+            One of ``promise.levels``, by default .9 or what is nearest to that.
 
         Returns
         -------
@@ -273,8 +263,8 @@ class Classifier:
         threshold : float
             For ``confident_node`` where nothing is promised.
         level : float, optional
-            For ``confident_node`` where something is: by default .9 in the classifier's own view and class mix, for
-            which promises are made; elsewhere only if it is asked for.
+            For ``confident_node`` where something is promised; by default as in `promised` in the classifier's own view
+            and class mix, for which promises are made, and elsewhere only if it is asked for.
 
         Returns
         -------
@@ -290,7 +280,7 @@ class Classifier:
             A level is asked for that is not promised.
         """
         if level is None and self.promise is not None and prior is None and view in (None, self.view):
-            level = 0.9
+            level = self.promise.usual
         names = np.array(self.tree.nodes)
         parts = []
         for day in days:
@@ -332,9 +322,9 @@ class Classifier:
         self.model.save(folder / "model")
         (folder / "tree.toml").write_text(tomli_w.dumps(self.tree.to_dict()), encoding="utf-8")
         (folder / "run.toml").write_text(tomli_w.dumps(dict(self.run)), encoding="utf-8")
-        write_calibration(folder, self.calibration, self.promise)
+        saved.write_calibration(folder, self.calibration, self.promise)
         document = {
-            "format": FORMAT,
+            "format": saved.FORMAT,
             "kind": self.kind,
             "steppable": self.steppable,
             "view": self.view,
@@ -343,11 +333,11 @@ class Classifier:
             "threshold": self.threshold,
             "mix": dict(zip((self.tree.nodes[leaf] for leaf in self.tree.leaves), self.mix.tolist(), strict=True)),
             "card": dict(self.card),
-            "versions": versions(),
-            "files": {name: digest(folder / name) for name in files(folder)},
+            "versions": saved.versions(),
+            "files": {name: saved.digest(folder / name) for name in saved.files(folder)},
         }
         text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
-        (folder / CARD).write_text(text + "\n", encoding="utf-8")
+        (folder / saved.CARD).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> Classifier:
@@ -359,7 +349,7 @@ class Classifier:
             The folder is not a classifier's, or a file is missing, altered, foreign or too large.
         """
         folder = Path(folder)
-        document = read_card(folder)
+        document = saved.read_card(folder)
         tree = Taxonomy.from_dict(tomllib.loads((folder / "tree.toml").read_text(encoding="utf-8")))
         try:
             model = models.load(document["kind"], folder / "model", tree)
@@ -367,7 +357,7 @@ class Classifier:
                 raise ModelFolderError(f"{folder}: the class mix is not that of the tree's leaves")
             run = tomllib.loads((folder / "run.toml").read_text(encoding="utf-8"))
             about = {"target": document.get("target", ""), "threshold": document.get("threshold", 1.0)}
-            about |= read_calibration(folder, tree)
+            about |= saved.read_calibration(folder, tree)
             return cls(model, document["kind"], document["view"], document["power"], run, document["card"], **about)
         except KeyError as missing:
             raise ModelFolderError(f"{folder}/classifier.json lacks {missing}") from missing

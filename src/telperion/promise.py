@@ -172,8 +172,13 @@ class Promise:
                 price[place, number] = factor * courses[place] if moments else 0
         return cls(tree, np.asarray(levels), tuple(contexts), places, np.minimum.accumulate(price, axis=0))
 
+    @property
+    def usual(self) -> float:
+        """The level that is taken where none is asked for: .9, or what is nearest to it."""
+        return float(self.levels[np.argmin(np.abs(self.levels - 0.9))])
+
     def nodes(
-        self, probabilities: ArrayLike, days: ArrayLike, context: ArrayLike | None = None, *, level: float = 0.9
+        self, probabilities: ArrayLike, days: ArrayLike, context: ArrayLike | None = None, *, level: float | None = None
     ) -> NDArray[np.int64]:
         """Give the deepest node that is promised at a level.
 
@@ -185,8 +190,8 @@ class Promise:
             the answer is then the root.
         context : array of str, shape ``(n,)``, optional
             Each one's kind of context, where there are several.
-        level : float
-            One of `levels`.
+        level : float, optional
+            One of `levels`, by default the `usual` one.
 
         Returns
         -------
@@ -198,6 +203,7 @@ class Promise:
         ValueError
             The level is not one of `levels`.
         """
+        level = self.usual if level is None else level
         if level not in self.levels:
             raise ValueError(f"nothing is promised at level {level}; levels are {', '.join(map(str, self.levels))}")
         path, belief = _path(np.asarray(probabilities), self.tree)

@@ -7,9 +7,11 @@ import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from telperion.calibrate import Calibration
+from telperion.encode.view import Context
+from telperion.phases import ANY
 from telperion.promise import Promise
 from telperion.taxonomy import Taxonomy
 
@@ -77,7 +79,11 @@ def read_calibration(folder: Path, tree: Taxonomy) -> dict[str, Any]:
         kinds: dict[str, Any] = {"calibration": Calibration, "promise": Promise}
         if unknown := sorted(document.keys() - kinds.keys() - {"format"}):
             raise ValueError(f"it has an entry unknown to this version: {unknown[0]!r}")
-        return {name: kind.from_dict(document[name], tree) for name, kind in kinds.items() if name in document}
+        found = {name: kind.from_dict(document[name], tree) for name, kind in kinds.items() if name in document}
+        contexts = found["promise"].contexts if "promise" in found else (ANY,)
+        if len(contexts) > 1 and (missing := set(get_args(Context)) - set(contexts)):
+            raise ValueError(f"it promises nothing for {len(missing)} kinds of context, first {sorted(missing)[0]!r}")
+        return found
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFolderError(f"{path} is no calibration: {error}") from error
 
