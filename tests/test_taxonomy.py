@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -147,3 +149,35 @@ def test_a_broken_tree_is_refused(tables, message):
 def test_an_alias_cannot_stand_for_two_nodes():
     with pytest.raises(ValueError, match="stands for two nodes"):
         Taxonomy("broken", {"A": {"B": {}, "C": {}}}, {"B": ["x"], "C": ["x"]})
+
+
+def test_log_conditionals_undo_probabilities(rng):
+    tree = Taxonomy.load("elasticc")
+    probabilities = tree.probabilities(rng.normal(size=(50, len(tree))))
+    np.testing.assert_allclose(tree.probabilities(tree.log_conditionals(probabilities)), probabilities, atol=1e-6)
+
+
+def test_log_conditionals_are_finite_where_probabilities_are_zero():
+    tree = Taxonomy.load("elasticc")
+    certain = tree.ancestors[tree.leaves].astype(np.float32)
+    logarithms = tree.log_conditionals(certain)
+    assert np.isfinite(logarithms).all()
+    np.testing.assert_allclose(tree.probabilities(logarithms), certain, atol=1e-6)
+
+
+def test_what_is_no_probability_has_no_logarithm():
+    tree = Taxonomy.load("elasticc")
+    with pytest.raises(ValueError, match="not within 0 to 1 for 1 objects, first at object 0"):
+        tree.log_conditionals(np.full((1, len(tree)), np.nan))
+
+
+def test_the_path_goes_by_the_likeliest_child(rng):
+    tree = Taxonomy.load("elasticc")
+    probabilities = tree.probabilities(rng.normal(size=(200, len(tree))))
+    path = tree.path(probabilities)
+    assert (path[:, 0] == 0).all()
+    assert np.isin(path[:, -1], tree.leaves).all()
+    for row, nodes in zip(probabilities, path, strict=True):
+        for above, below in pairwise(nodes):
+            children = np.flatnonzero(tree.parent == above)
+            assert below == (children[np.argmax(row[children])] if children.size else above)

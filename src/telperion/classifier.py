@@ -1,14 +1,11 @@
-"""`Classifier`: a model with its tree and its decision rule; what is trained, saved, evaluated and served."""
+"""`Classifier`: a model with its tree, calibration and decision rule; what is trained, saved, evaluated and served."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +14,22 @@ import pyarrow as pa
 import tomli_w
 from numpy.typing import ArrayLike, NDArray
 
-from telperion import models
-from telperion.encode.view import View
+from telperion import models, saved
+from telperion.calibrate import Calibration
+from telperion.encode.view import View, days_known, held_context
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves
 from telperion.models.card import SHIPPED
+from telperion.promise import Promise
+from telperion.saved import ModelFolderError
 from telperion.taxonomy import Taxonomy
 
-FORMAT = 1
-MAX_BYTES = 256 * 2**20
-"""A file of a model folder may not be larger: it is read whole."""
-
-
-class ModelFolderError(ValueError):
-    """A model folder has a missing, altered or foreign file, or is not one at all."""
+__all__ = ["Classifier", "ModelFolderError", "decide", "load", "shipped_names"]
 
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A trained model, its tree and its decision rule.
+    """A trained model, its tree, its calibration and its decision rule.
 
     Parameters
     ----------
@@ -56,6 +50,16 @@ class Classifier:
     threshold : float
         An object is called when its probability of the target, on the class mix assumed, is above this. Chosen on
         objects that taught nothing.
+    calibration : Calibration, optional
+        What all probabilities go through.
+    promise : Promise, optional
+        How deep an answer may go at a promised level, in the classifier's own view.
+
+    Raises
+    ------
+    ValueError
+        Calibration or promise are of another tree, or a classifier with a target, whose threshold is of probabilities
+        as they are, is given a calibration.
 
     Examples
     --------
@@ -75,6 +79,15 @@ class Classifier:
     card: Mapping[str, Any] = field(default_factory=dict)
     target: str = ""
     threshold: float = 1.0
+    calibration: Calibration | None = None
+    promise: Promise | None = None
+
+    def __post_init__(self) -> None:
+        for part in (self.calibration, self.promise):
+            if part is not None and part.tree != self.tree:
+                raise ValueError(f"the calibration is of the tree {part.tree.name!r}, the model of {self.tree.name!r}")
+        if self.calibration is not None and self.target:
+            raise ValueError(f"the threshold of {self.target!r} was chosen without a calibration: it cannot have one")
 
     @property
     def tree(self) -> Taxonomy:
@@ -84,7 +97,7 @@ class Classifier:
     @property
     def mix(self) -> NDArray[np.float64]:
         """The class mix that the probabilities assume, shape ``(n_leaves,)`` in the order of ``tree.leaves``."""
-        return self.model.mix
+        return self.model.mix if self.calibration is None else self.calibration.mix
 
     @property
     def steppable(self) -> bool:
@@ -122,11 +135,12 @@ class Classifier:
         known = cut(light_curves, days, view or self.view)
         seen = known.lengths > 0
         if len(known) and seen.all():
-            result = self.model.predict(known)
+            result = self._calibrate(self.model.predict(known), days_known(known))
         else:
             result = np.repeat(self.tree.from_leaves(self.mix[None, :]).astype(np.float32), len(known), axis=0)
             if seen.any():
-                result[seen] = self.model.predict(known[seen])
+                part = known[seen]
+                result[seen] = self._calibrate(self.model.predict(part), days_known(part))
         return result if prior is None else self._reweight(result, prior)
 
     def start(self, n_objects: int) -> Any:
@@ -158,12 +172,16 @@ class Classifier:
         state
         """
         probabilities, state = self._steppable().step(state, light_curves)
+        probabilities = self._calibrate(probabilities, state.days)
         return (probabilities if prior is None else self._reweight(probabilities, prior)), state
 
     def _steppable(self) -> models.SteppableModel:
         if not isinstance(self.model, models.SteppableModel) or not self.steppable:
             raise TypeError(f"a model of kind {self.kind!r} reads whole light curves: it cannot go on from a state")
         return self.model
+
+    def _calibrate(self, probabilities: NDArray[np.float32], days: NDArray[np.float64]) -> NDArray[np.float32]:
+        return probabilities if self.calibration is None else self.calibration.apply(probabilities, days)
 
     def _reweight(self, probabilities: NDArray[np.float32], prior: ArrayLike) -> NDArray[np.float32]:
         return self.tree.reweight(probabilities, self.mix, prior).astype(np.float32)
@@ -175,6 +193,39 @@ class Classifier:
         """
         mix = self.mix if prior is None else self.tree.mix(prior)
         return decide(probabilities, self.tree, mix, self.power)
+
+    def promised(
+        self, probabilities: ArrayLike, days: ArrayLike, context: ArrayLike | None = None, *, level: float | None = None
+    ) -> NDArray[np.int64]:
+        """Give the deepest node that is promised: right, or above what is right, for a share `level` of objects.
+
+        Parameters
+        ----------
+        probabilities : array, shape ``(n_objects, n_nodes)``
+            From `predict` or `step`, in the classifier's own view.
+        days : array, shape ``(n_objects,)``, d
+            After the first detection, up to which each is known: what `telperion.encode.view.days_known` says, or the
+            ``days`` of a state of `step`.
+        context : array of str, shape ``(n_objects,)``, optional
+            What `telperion.encode.view.held_context` says, where the promise tells kinds of context apart.
+        level : float, optional
+            One of ``promise.levels``, by default .9 or what is nearest to that.
+
+        Returns
+        -------
+        array of int, shape ``(n_objects,)``
+            Node positions.
+
+        Raises
+        ------
+        TypeError
+            The classifier promises nothing.
+        ValueError
+            The level is not one of those that are promised.
+        """
+        if self.promise is None:
+            raise TypeError("this classifier promises nothing: telperion calibrate makes one that does")
+        return self.promise.nodes(probabilities, days, context, level=level)
 
     def calls(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Say which objects are called members of the target, shape ``(n,)``, by what `predict` says without `prior`.
@@ -196,17 +247,39 @@ class Classifier:
         view: View | None = None,
         prior: ArrayLike | None = None,
         threshold: float = 0.9,
+        level: float | None = None,
     ) -> pa.Table:
         """Classify along the tree at several days after first detection.
+
+        Parameters
+        ----------
+        light_curves : LightCurves
+        days : sequence of float, d
+        view : {"full", "alert"}, optional
+            By default the view that the model was trained on.
+        prior : array, shape ``(n_leaves,)``, optional
+            As in `predict`.
+        threshold : float
+            For ``confident_node`` where nothing is promised.
+        level : float, optional
+            For ``confident_node`` where something is promised; by default as in `promised` in the classifier's own view
+            and class mix, for which promises are made, and elsewhere only if it is asked for.
 
         Returns
         -------
         pyarrow.Table
             A row an object and day, objects in their order, days inside: ``object_id``, ``days``, ``n_obs`` (rows that
             were known by then), one float32 column a node under its tree name, ``leaf`` (see `decide`) and
-            ``confident_node``, the deepest node with a probability above `threshold`; of a classifier with a target
-            also ``called`` (see `calls`), without regard to `prior`.
+            ``confident_node``, the deepest node that is `promised` or, where nothing is, that has a probability above
+            `threshold`; of a classifier with a target also ``called`` (see `calls`), without regard to `prior`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A level is asked for that is not promised.
         """
+        if level is None and self.promise is not None and prior is None and view in (None, self.view):
+            level = self.promise.usual
         names = np.array(self.tree.nodes)
         parts = []
         for day in days:
@@ -219,7 +292,11 @@ class Classifier:
             }
             columns |= {name: probabilities[:, node] for node, name in enumerate(self.tree.nodes)}
             columns["leaf"] = names[self.decide(probabilities, prior=prior)]
-            columns["confident_node"] = names[self.tree.confident(probabilities, threshold)]
+            if level is None:
+                sure = self.tree.confident(probabilities, threshold)
+            else:
+                sure = self.promised(probabilities, days_known(known), held_context(known), level=level)
+            columns["confident_node"] = names[sure]
             if self.target:
                 columns["called"] = self.calls(probabilities if prior is None else self.predict(known, view="full"))
             parts.append(pa.table({name: pa.array(values) for name, values in columns.items()}))
@@ -244,8 +321,9 @@ class Classifier:
         self.model.save(folder / "model")
         (folder / "tree.toml").write_text(tomli_w.dumps(self.tree.to_dict()), encoding="utf-8")
         (folder / "run.toml").write_text(tomli_w.dumps(dict(self.run)), encoding="utf-8")
+        saved.write_calibration(folder, self.calibration, self.promise)
         document = {
-            "format": FORMAT,
+            "format": saved.FORMAT,
             "kind": self.kind,
             "steppable": self.steppable,
             "view": self.view,
@@ -254,11 +332,11 @@ class Classifier:
             "threshold": self.threshold,
             "mix": dict(zip((self.tree.nodes[leaf] for leaf in self.tree.leaves), self.mix.tolist(), strict=True)),
             "card": dict(self.card),
-            "versions": _versions(),
-            "files": {name: _digest(folder / name) for name in _files(folder)},
+            "versions": saved.versions(),
+            "files": {name: saved.digest(folder / name) for name in saved.files(folder)},
         }
         text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
-        (folder / "classifier.json").write_text(text + "\n", encoding="utf-8")
+        (folder / saved.CARD).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> Classifier:
@@ -270,7 +348,7 @@ class Classifier:
             The folder is not a classifier's, or a file is missing, altered, foreign or too large.
         """
         folder = Path(folder)
-        document = _checked(folder)
+        document = saved.read_card(folder)
         tree = Taxonomy.from_dict(tomllib.loads((folder / "tree.toml").read_text(encoding="utf-8")))
         try:
             model = models.load(document["kind"], folder / "model", tree)
@@ -278,6 +356,7 @@ class Classifier:
                 raise ModelFolderError(f"{folder}: the class mix is not that of the tree's leaves")
             run = tomllib.loads((folder / "run.toml").read_text(encoding="utf-8"))
             about = {"target": document.get("target", ""), "threshold": document.get("threshold", 1.0)}
+            about |= saved.read_calibration(folder, tree)
             return cls(model, document["kind"], document["view"], document["power"], run, document["card"], **about)
         except KeyError as missing:
             raise ModelFolderError(f"{folder}/classifier.json lacks {missing}") from missing
@@ -309,47 +388,3 @@ def decide(
     """Decide for a leaf by the largest ``probability / mix ** power``; node positions, shape ``(n,)``."""
     weight = np.where(mix > 0, mix, 1.0) ** -power
     return tree.leaves[np.argmax(probabilities[:, tree.leaves] * weight, axis=1)]
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in ("telperion", "numpy", "onnxruntime", "torch", "lightgbm"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
-
-
-def _files(folder: Path) -> list[str]:
-    found = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
-    return sorted(path.relative_to(folder).as_posix() for path in found if path.name != "classifier.json")
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _checked(folder: Path) -> dict[str, Any]:
-    """Read ``classifier.json`` and hold the folder against it."""
-    card = folder / "classifier.json"
-    if not card.is_file():
-        raise ModelFolderError(f"{folder} is no classifier: it has no classifier.json")
-    for path in (card, *(folder / name for name in _files(folder))):
-        if path.is_symlink() or path.stat().st_size > MAX_BYTES:
-            raise ModelFolderError(f"{path} is a link or larger than {MAX_BYTES} bytes")
-    try:
-        document = json.loads(card.read_text(encoding="utf-8"))
-        listed: dict[str, str] = dict(document["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelFolderError(f"{card} is not a classifier's: {error}") from error
-    if document.get("format") != FORMAT:
-        raise ModelFolderError(f"{card} has format {document.get('format')!r}, this version reads {FORMAT}")
-    present = set(_files(folder))
-    if missing := sorted(set(listed) - present):
-        raise ModelFolderError(f"{folder} lacks {len(missing)} files, first {missing[0]!r}")
-    if foreign := sorted(present - set(listed)):
-        raise ModelFolderError(f"{folder} holds {len(foreign)} foreign files, first {foreign[0]!r}")
-    if altered := [name for name, digest in sorted(listed.items()) if _digest(folder / name) != digest]:
-        raise ModelFolderError(f"{folder} has {len(altered)} altered files, first {altered[0]!r}")
-    return document

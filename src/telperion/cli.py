@@ -126,10 +126,24 @@ def _parser() -> argparse.ArgumentParser:
     _add_view(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
+    calibrate = add("calibrate", help="calibrate a classifier on labelled objects that taught it nothing")
+    calibrate.add_argument("model", help="a shipped classifier or a folder")
+    calibrate.add_argument("data", type=Path)
+    calibrate.add_argument("-o", "--output", type=Path, required=True, help="folder of the calibrated classifier")
+    calibrate.add_argument("--test", type=Path, help="other labelled objects to measure on, in place of half of them")
+    calibrate.add_argument("--prior", action="store_true", help="the class mix of the objects measured on is known")
+    calibrate.add_argument("--context", nargs="+", choices=get_args(Context), default=get_args(Context))
+    calibrate.add_argument("--level", type=float, nargs="+", help="levels to promise; the first is measured")
+    calibrate.add_argument("--seed", type=int, default=0)
+    calibrate.add_argument("--figures", type=Path, help="folder of figures to draw")
+    calibrate.add_argument("--markdown", action="store_true", help="print Markdown")
+    calibrate.set_defaults(command=_calibrate)
+
     classify = add("classify", help="classify light curves into a Parquet file")
     classify.add_argument("data", type=Path)
     classify.add_argument("-m", "--model", required=True, help="a shipped classifier or a folder")
     classify.add_argument("-o", "--output", type=Path, required=True, help="the Parquet file to write")
+    classify.add_argument("--level", type=float, help="of what is promised, for confident_node; by default .9")
     _add_view(classify)
     classify.set_defaults(command=_classify)
     return parser
@@ -331,13 +345,45 @@ def _report(
         Console().print(f"report: {page}")
 
 
+def _calibrate(arguments: argparse.Namespace) -> None:
+    from telperion import calibration_report as report
+    from telperion.calibrating import ask, calibrate, halves
+    from telperion.promise import LEVELS
+    from telperion.style import load_matplotlib
+
+    if arguments.figures:
+        load_matplotlib()
+    classifier, level = telperion.load(arguments.model), (arguments.level or [0.9])[0]
+    with progress_bar() as bar:
+        answers = ask(classifier, telperion.read(arguments.data), contexts=arguments.context, progress=bar)
+        made = calibrate(classifier, answers, levels=sorted(arguments.level or LEVELS), seed=arguments.seed)
+        made.save(arguments.output)
+        if arguments.test:
+            answers = ask(classifier, telperion.read(arguments.test), contexts=arguments.context, progress=bar)
+        else:
+            answers = [each[~halves(each, arguments.seed)] for each in answers]
+    prior = report.mix_of(answers[0].labels, made.tree) if arguments.prior else None
+    measured = report.trust(made, answers, prior=prior, level=level)
+    tables = (
+        report.calibration_table(measured, made.tree.leaves),
+        report.promise_table(measured, level=level),
+        report.always_table(report.always_right(made, answers, prior=prior, level=level), level),
+    )
+    report.show_trust(tables, markdown=arguments.markdown)
+    if arguments.figures:
+        report.draw_trust(arguments.figures, measured, made.tree, level=level)
+    Console(stderr=True).print(f"saved {arguments.output}")
+
+
 def _classify(arguments: argparse.Namespace) -> None:
     import pyarrow.parquet as pq
 
     classifier = telperion.load(arguments.model)
     light_curves = keep_context(telperion.read(arguments.data), arguments.context)
     started = time.perf_counter()
-    table = classifier.classify(light_curves, days=arguments.days or [np.inf], view=arguments.view)
+    table = classifier.classify(
+        light_curves, days=arguments.days or [np.inf], view=arguments.view, level=arguments.level
+    )
     pq.write_table(table, arguments.output, compression="zstd")
     rate = table.num_rows / (time.perf_counter() - started)
     Console().print(f"{table.num_rows:,} rows to {arguments.output} ({rate:,.0f} light curves a second)")

@@ -212,6 +212,30 @@ class Taxonomy:
             result[:, start:stop] *= result[:, self.parent[start:stop]]
         return result
 
+    def log_conditionals(self, probabilities: ArrayLike, smallest: float = 1e-7) -> NDArray[np.float64]:
+        """Give log p(node | parent) from the probabilities of nodes; the inverse of `probabilities` up to a constant.
+
+        Parameters
+        ----------
+        probabilities : array, shape ``(n, n_nodes)``
+        smallest : float
+            No p(node | parent) counts as less. Siblings under a parent of probability zero are alike.
+
+        Raises
+        ------
+        ValueError
+            A probability is not within 0 to 1.
+        """
+        values = self._rows(probabilities, "probabilities").astype(np.float64)
+        if (wrong := np.flatnonzero(~((values >= -1e-3) & (values <= 1 + 1e-3)).all(axis=1))).size:
+            raise ValueError(
+                f"probabilities are not within 0 to 1 for {wrong.size} objects, first at object {wrong[0]}"
+            )
+        total = np.add.reduceat(values, self._starts, axis=1)[:, self._group]  # float32: siblings all but sum to it
+        alike = 1 / np.bincount(self._group)[self._group]
+        share = np.divide(values, total, out=np.broadcast_to(alike, values.shape).copy(), where=total > 0)
+        return np.log(np.maximum(share, smallest))
+
     def from_leaves(self, leaf_probabilities: ArrayLike) -> NDArray[np.floating]:
         """Sum leaf probabilities, shape ``(n, n_leaves)`` in the order of `leaves`, up to every node."""
         values = np.asarray(leaf_probabilities)
@@ -308,6 +332,27 @@ class Taxonomy:
         sure = self._rows(probabilities, "probabilities") > threshold
         sure[:, 0] = True
         return np.argmax(np.where(sure, self.depth + 1, 0), axis=1)
+
+    def path(self, probabilities: ArrayLike) -> NDArray[np.int64]:
+        """Go from the root to the likeliest child until a leaf: node positions, shape ``(n, n_depths)``.
+
+        A path that ends above the deepest leaves repeats its own.
+
+        Examples
+        --------
+        >>> tree = Taxonomy("toy", {"Alert": {"SN": {"SNIa": {}, "SNII": {}}, "AGN": {}}})
+        >>> tree.path([[1.0, 0.6, 0.4, 0.35, 0.25], [1.0, 0.3, 0.7, 0.1, 0.2]])
+        array([[0, 1, 3],
+               [0, 2, 2]])
+        """
+        values = self._rows(probabilities, "probabilities")
+        path = np.zeros((len(values), int(self.depth.max()) + 1), dtype=np.int64)
+        for depth in range(1, path.shape[1]):
+            below = self.parent[None] == path[:, depth - 1 : depth]
+            path[:, depth] = np.where(
+                below.any(axis=1), np.argmax(np.where(below, values, -1), axis=1), path[:, depth - 1]
+            )
+        return path
 
     def _rows(self, values: ArrayLike, what: str) -> NDArray[np.floating]:
         array = np.asarray(values)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from telperion.encode.view import FORCED, HISTORY, keep_context, view
+from telperion.encode.view import FORCED, HISTORY, days_known, held_context, keep_context, view
 from telperion.lightcurves import LightCurves
 
 TIMES = [-100.0, -20.0, 0.0, 0.02, 0.04, 3.0, 40.0]
@@ -80,3 +80,26 @@ def test_without_context_nothing_is_left_and_fluxes_are_dereddened_first(curves)
 def test_an_unknown_context_is_refused(curves):
     with pytest.raises(ValueError, match="context is 'all'"):
         keep_context(curves, "all")
+
+
+def test_the_days_known_are_those_of_the_last_row_and_at_least_one_with_forced_photometry():
+    time, detected = [0.0, 5.0, 5.2, 6.5, 9.0], [False, True, True, False, True]
+    curves = LightCurves(["a"], [0, 5], time, [1] * 5, [1] * 5, [1] * 5, detected)
+    known = {day: days_known(view(curves, day, "alert"))[0] for day in (0.0, 0.5, 1.0, 2.0, 100.0)}
+    assert known == pytest.approx({0.0: 0.0, 0.5: 0.2, 1.0: 1.0, 2.0: 1.5, 100.0: 4.0})
+
+
+def test_nothing_is_known_before_the_first_detection():
+    curves = LightCurves(["a", "b"], [0, 2, 2], [1.0, 2.0], [1, 1], [1, 1], [1, 1], [False, False])
+    np.testing.assert_array_equal(days_known(curves), [0, np.nan])
+
+
+def test_the_context_held_is_told_object_by_object(drawn):
+    z = np.where(np.arange(len(drawn)) % 2, 0.1, np.nan)
+    both = drawn.with_context({"hostgal_specz": z, "hostgal_photoz": np.full(len(drawn), 0.2)})
+    assert set(held_context(both)[1::2]) == {"specz"}
+    assert set(held_context(both)[::2]) == {"photoz"}
+    assert set(held_context(keep_context(both, "photoz"))) == {"photoz"}
+    assert set(held_context(keep_context(both, "none"))) == {"none"}
+    assert set(held_context(drawn.with_context({"redshift": z}))) == {"specz", "none"}
+    assert set(held_context(drawn.with_context({"hostgal_mag_r": z}))) == {"photoz"}

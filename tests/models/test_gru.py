@@ -13,7 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from telperion.encode.view import keep_context, view
+from telperion.encode.view import days_known, keep_context, view
 from telperion.lightcurves import LightCurves
 from telperion.models.gru import MAX_FILE_BYTES, ORACLE, TELPERION, Gru, GruConfig, GruState, encoder
 from telperion.models.gru_network import OracleNetwork, build_network
@@ -128,6 +128,14 @@ def test_streaming_equals_the_full_run_after_every_row(model, curves):
         np.testing.assert_allclose(probabilities, model.predict(rows_between(curves, 0, count)), atol=1e-5)
 
 
+def test_a_state_knows_up_to_which_day_its_objects_are_known(model, curves):
+    state = model.start(len(curves))
+    assert np.isnan(state.days).all()
+    for count in range(0, int(curves.lengths.max()), 3):
+        _, state = model.step(state, rows_between(curves, count, count + 3))
+        np.testing.assert_allclose(state.days, days_known(rows_between(curves, 0, count + 3)), atol=1e-9)
+
+
 def test_steps_of_any_size_equal_the_full_run(model, curves, rng):
     cuts = np.sort(rng.integers(0, 60, (len(curves), 4)), axis=1)
     edges = np.concatenate([np.zeros((len(curves), 1), int), cuts, np.full((len(curves), 1), 60)], axis=1)
@@ -176,7 +184,7 @@ def test_a_long_light_curve_is_classified(model, rng):
 def test_a_state_takes_less_than_4_kb_an_object(tree):
     for config in (ORACLE, TELPERION, replace(TELPERION, hidden=256, rhythm=True)):
         inputs = encoder(config)
-        n_bytes = inputs.start(1).nbytes + 4 * (config.layers * config.hidden + len(tree))
+        n_bytes = inputs.start(1).nbytes + 4 * (config.layers * config.hidden + len(tree)) + 8
         assert n_bytes < 4096
 
 

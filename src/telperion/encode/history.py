@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from telperion.bands import BANDS
 from telperion.encode.padding import Padding
+from telperion.encode.view import days_since
 from telperion.lightcurves import LightCurves
 
 _N = len(BANDS)
@@ -22,6 +23,12 @@ _NOTHING[:_N], _NOTHING[2 * _N : 3 * _N], _NOTHING[_LAST:] = np.nan, np.inf, np.
 def start(n_objects: int) -> NDArray[np.float64]:
     """Give the memory of objects of which nothing has been seen, shape ``(n_objects, n_memory)``."""
     return _NOTHING[None].repeat(n_objects, axis=0)
+
+
+def days_known(memory: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give what `telperion.encode.view.days_known` gives for all rows so far, shape ``(n_objects,)``."""
+    rows, detections = memory[:, _SUMS][:, -2:].T
+    return days_since(memory[:, _FIRST_DETECTION], memory[:, _LAST], rows > detections)
 
 
 class History:

@@ -5,10 +5,13 @@ from numpy.typing import NDArray
 
 from telperion.bands import FLUXCAL, WAVELENGTH, to_njy
 from telperion.encode.padding import Padding
+from telperion.encode.view import days_since
 from telperion.lightcurves import LightCurves
 
 N_ROW_FEATURES = 5
-N_MEMORY = 1
+N_MEMORY = 4
+"""Numbers remembered of an object: times of its first row, first detection and last row; if a row was no detection."""
+
 MAX_ROWS = 500
 MISSING = -9.0
 
@@ -36,7 +39,7 @@ _GALACTIC_POLE = (192.85948, 27.12825)
 
 
 def start(n_objects: int) -> NDArray[np.float64]:
-    """Give the memory of objects of which nothing has been seen, shape ``(n_objects, 1)``: no first time yet."""
+    """Give the memory of objects of which nothing has been seen, shape ``(n_objects, 4)``: no time yet."""
     return np.full((n_objects, N_MEMORY), np.nan)
 
 
@@ -55,21 +58,26 @@ def encode_rows(
         Fluxes are taken as they are: ORACLE does not correct them for dust.
     static : array, shape ``(n_objects, 23)``
         Not used; rows do not depend on the context.
-    memory : array, shape ``(n_objects, 1)``, MJD
-        Time of the first row ever, from `start` or from the call before.
+    memory : array, shape ``(n_objects, 4)``, MJD
+        Times of the first row ever, the first detection and the last row, and 1 once a row was no detection; from
+        `start` or from the call before.
 
     Returns
     -------
     rows : array, shape ``(n_objects, n_times, 5)``
         Zero after each object's last row.
     lengths : array of int, shape ``(n_objects,)``
-    memory : array, shape ``(n_objects, 1)``
+    memory : array, shape ``(n_objects, 4)``
     """
     del static
     filled = light_curves.lengths > 0
-    first = memory[:, 0].copy()
+    memory = memory.copy()
+    first = memory[:, 0]
     new = np.isnan(first) & filled
     first[new] = light_curves.time[light_curves.offsets[:-1][new]]
+    memory[:, 1] = np.fmin(memory[:, 1], light_curves.first_detection)
+    memory[filled, 2] = light_curves.time[light_curves.offsets[1:][filled] - 1]
+    memory[light_curves.object_index[~light_curves.detected], 3] = 1
     if (light_curves.lengths > MAX_ROWS).any():
         rank = np.arange(light_curves.n_rows) - light_curves.offsets[:-1][light_curves.object_index]
         light_curves = light_curves.select_rows(rank >= (light_curves.lengths - MAX_ROWS)[light_curves.object_index])
@@ -84,7 +92,13 @@ def encode_rows(
     padding = Padding(light_curves.lengths)
     rows = np.zeros((*padding.mask.shape, N_ROW_FEATURES), dtype=np.float32)
     rows[padding.mask] = np.stack(columns, axis=-1)
-    return rows, light_curves.lengths, first[:, None]
+    return rows, light_curves.lengths, memory
+
+
+def days_known(memory: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give what `telperion.encode.view.days_known` gives for all rows so far, shape ``(n_objects,)``."""
+    _, detection, last, forced = memory.T
+    return days_since(detection, last, forced == 1)
 
 
 def encode_static(light_curves: LightCurves) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from telperion.lightcurves import LightCurves
 
@@ -88,3 +88,50 @@ def keep_context(light_curves: LightCurves, which: Context) -> LightCurves:
         if photometric in context:
             context[name] = context[photometric]
     return light_curves.with_context(context)
+
+
+def days_known(light_curves: LightCurves) -> NDArray[np.float64]:
+    """Give the days after the first detection up to which objects are known, shape ``(n_objects,)``.
+
+    That is the time from the first detection to the last row; at least one day where a row is no detection, since
+    forced photometry comes a day later. 0 before the first detection, NaN without rows.
+
+    Examples
+    --------
+    >>> curves = LightCurves(["a", "b", "c"], [0, 2, 3, 3], [10.0, 14.5, 9.0], [1, 1, 1], [1, 9, 1], [1, 1, 1],
+    ...                      [True, False, True])
+    >>> days_known(curves)
+    array([4.5, 0. , nan])
+    """
+    result = np.full(len(light_curves), np.nan)
+    filled = light_curves.lengths > 0
+    last = light_curves.time[light_curves.offsets[1:][filled] - 1]
+    forced = np.bincount(light_curves.object_index[~light_curves.detected], minlength=len(light_curves))[filled] > 0
+    result[filled] = days_since(light_curves.first_detection[filled], last, forced)
+    return result
+
+
+def days_since(detection: NDArray, last: NDArray, forced: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give `days_known` from the times of the first detection and the last row, and whether a row is no detection."""
+    days = np.fmax(last - detection, np.where(forced, FORCED, 0))
+    return np.where(np.isnan(last), np.nan, np.where(np.isnan(detection), 0, days))
+
+
+def held_context(light_curves: LightCurves) -> NDArray[np.str_]:
+    """Say which context each object really has, shape ``(n_objects,)``, in the words of `Context`.
+
+    ``specz``: a spectroscopic redshift (``redshift``, where a table has no redshift of hosts). ``photoz``: columns of
+    hosts, be they empty for this object: somebody looked. ``none``: neither.
+
+    Examples
+    --------
+    >>> curves = LightCurves(["a", "b"], [0, 0, 0], [], [], [], [], [], {"hostgal_specz": [0.5, np.nan]})
+    >>> held_context(curves), held_context(keep_context(curves, "none"))
+    (array(['specz', 'photoz'], dtype='<U6'), array(['none', 'none'], dtype='<U6'))
+    """
+    context = light_curves.context
+    host = any(name.startswith("hostgal_") for name in context)
+    spectroscopic = "hostgal_specz" if context.keys() & {"hostgal_specz", "hostgal_photoz"} else "redshift"
+    result = np.full(len(light_curves), "photoz" if host else "none", dtype="<U6")
+    result[np.isfinite(context.get(spectroscopic, np.full(len(light_curves), np.nan)))] = "specz"
+    return result

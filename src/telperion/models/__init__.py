@@ -39,12 +39,27 @@ class Model(Protocol):
         ...
 
 
+class State(Protocol):
+    """What a steppable model remembers of objects.
+
+    Attributes
+    ----------
+    days : array of float64, shape ``(n_objects,)``, d
+        After the first detection, up to which it is known: `telperion.encode.view.days_known` of all rows so far.
+    """
+
+    @property
+    def days(self) -> NDArray[np.float64]:
+        """Days after the first detection up to which each object is known."""
+        ...
+
+
 @runtime_checkable
 class SteppableModel(Model, Protocol):
     """A model whose prediction after k rows needs only the state after k - 1 and the k-th row."""
 
     def start(self, n_objects: int) -> Any:
-        """Give the state of objects of which nothing is seen yet."""
+        """Give the `State` of objects of which nothing is seen yet."""
         ...
 
     def step(self, state: Any, light_curves: LightCurves) -> tuple[NDArray[np.float32], Any]:

@@ -17,6 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from telperion.encode import context, oracle, rhythm, sequence
+from telperion.encode import history as past
 from telperion.encode.view import View
 from telperion.lightcurves import LightCurves
 from telperion.models.card import checked_file, read_card, write_card
@@ -164,6 +165,7 @@ class Encoder:
     static: Callable[[LightCurves], NDArray[np.float32]]
     rows: Callable[..., tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]]
     start: Callable[[int], NDArray[np.float64]]
+    days: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     n_static: int
     n_features: int
     dereddens: bool
@@ -177,11 +179,13 @@ def encoder(config: GruConfig) -> Encoder:
     """Give the inputs that a configuration asks for."""
     if config.preset == "oracle":
         n_static, n_rows = len(oracle.STATIC), oracle.N_ROW_FEATURES
-        return Encoder(oracle.encode_static, oracle.encode_rows, oracle.start, n_static, n_rows, False)
+        return Encoder(
+            oracle.encode_static, oracle.encode_rows, oracle.start, oracle.days_known, n_static, n_rows, False
+        )
     rows = partial(sequence.encode_rows, rhythm=config.rhythm)
     start = partial(sequence.start, rhythm=config.rhythm)
     n_rows = sequence.N_ROW_FEATURES + len(rhythm.NAMES) * config.rhythm
-    return Encoder(context.encode_context, rows, start, context.N_STATIC, n_rows, True)
+    return Encoder(context.encode_context, rows, start, past.days_known, context.N_STATIC, n_rows, True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,11 +200,14 @@ class GruState:
         The state of the GRU's layers.
     probabilities : array of float32, shape ``(n_objects, n_nodes)``
         After the last row.
+    days : array of float64, shape ``(n_objects,)``, d
+        After the first detection, up to which it is known: `telperion.encode.view.days_known` of all rows so far.
     """
 
     memory: NDArray[np.float64]
     hidden: NDArray[np.float32]
     probabilities: NDArray[np.float32]
+    days: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.memory)
@@ -208,7 +215,7 @@ class GruState:
     def __getitem__(self, which: slice | list[int] | NDArray[Any]) -> GruState:
         """Select objects by slice, mask or array of positions."""
         chosen = np.arange(len(self))[which]
-        return GruState(self.memory[chosen], self.hidden[chosen], self.probabilities[chosen])
+        return GruState(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     @classmethod
     def concatenate(cls, parts: Sequence[GruState]) -> GruState:
@@ -277,7 +284,7 @@ class Gru:
         """Give the state of objects of which nothing has been seen yet."""
         hidden = np.zeros((n_objects, self.config.layers, self.config.hidden), np.float32)
         probabilities = self.tree.from_leaves(self.mix[None].astype(np.float32)).repeat(n_objects, axis=0)
-        return GruState(self._encoder.start(n_objects), hidden, probabilities)
+        return GruState(self._encoder.start(n_objects), hidden, probabilities, np.full(n_objects, np.nan))
 
     def step(self, state: GruState, light_curves: LightCurves) -> tuple[NDArray[np.float32], GruState]:
         """Go on from a state with each object's next rows, none to many.
@@ -305,13 +312,14 @@ class Gru:
             raise ValueError(f"the state is of {len(state)} objects, the light curves of {len(light_curves)}")
         light_curves = self._encoder.prepare(light_curves)
         static = self._encoder.static(light_curves)
-        new = GruState(state.memory.copy(), state.hidden.copy(), state.probabilities.copy())
+        new = GruState(*(getattr(state, field.name).copy() for field in fields(state)))
         for batch in _batches(light_curves.lengths):
             part = light_curves if isinstance(batch, slice) else light_curves[batch]
             rows, lengths, new.memory[batch] = self._encoder.rows(part, static[batch], state.memory[batch])
             feed = {"rows": rows, "lengths": lengths.astype(np.int32), "static": static[batch]}
             logits, new.hidden[batch] = self._session.run(None, feed | {"state": state.hidden[batch]})
             new.probabilities[batch] = self.tree.probabilities(logits.astype(np.float64))
+            new.days[batch] = self._encoder.days(new.memory[batch])
         return new.probabilities, new
 
     def predict_context(self, light_curves: LightCurves) -> NDArray[np.float32]:
