@@ -168,7 +168,8 @@ class Classifier:
         Returns
         -------
         array of float32, shape ``(n_objects, n_nodes)``
-            The same as `predict` gives for all rows so far in the full view.
+            The same as `predict` gives for all rows so far in the full view. The preset `oracle` alone reads no more
+            than the last 500 rows of a call: beyond these, `predict` has forgotten what the state has not.
         state
         """
         probabilities, state = self._steppable().step(state, light_curves)

@@ -1,5 +1,9 @@
 """A survey read epoch by epoch: the same light curves whenever asked for, all of them in turn."""
 
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 
@@ -55,3 +59,33 @@ def test_an_epoch_cannot_be_empty_or_larger_than_the_survey(tmp_path):
     for size in (0, 37):
         with pytest.raises(ValueError, match="expected 1 to 36"):
             Stream(survey, size)
+
+
+KILLED = """
+import sys, time
+import telperion.simulate.survey
+telperion.simulate.survey.BATCH = 9
+from telperion.simulate.save import Survey
+from telperion.simulate.stream import Stream
+stream = Stream(Survey(sys.argv[1], {"SNIa": 720}, seed=5), 360)
+stream.epoch(0)
+print(stream._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_who_simulates_ahead_ends_after_the_part_in_hand_when_the_training_is_killed(tmp_path):
+    psutil = pytest.importorskip("psutil")
+    sky = tmp_path / "sky"
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(sky)], stdout=subprocess.PIPE, text=True) as training:
+        ahead = psutil.Process(int(training.stdout.readline()))
+        while not (sky / "part-00040.parquet").is_file():  # the first one that it makes
+            assert training.poll() is None
+            time.sleep(0.002)
+        training.kill()
+    made = len(list(sky.glob("*.parquet")))
+    deadline = time.monotonic() + 30
+    while ahead.is_running() and ahead.status() != psutil.STATUS_ZOMBIE:  # nobody may be there to reap it
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert made <= len(list(sky.glob("*.parquet"))) <= made + 2 < 80

@@ -26,7 +26,8 @@ class Before:
     ----------
     scores : mapping of str to Scores
         By what is known: `NON_DETECTIONS`, `CONTEXT` (a classifier gives the class mix to an object without rows),
-        `NETWORK` (of a recurrent network alone: what it says after no rows, which it never learnt) and `BOTH`.
+        `NETWORK` (of a recurrent network alone: what it says after no rows, which it never learnt; calibrated, where
+        the classifier is, as on day 0) and `BOTH`.
     without_rows : int
         Objects that were not visited before their first detection.
     objects : int
@@ -71,7 +72,9 @@ def before_detection(classifier: Classifier, light_curves: LightCurves, labels: 
         CONTEXT: classifier.predict(alone, view="full"),
     }
     if isinstance(classifier.model, Gru):
-        said[NETWORK] = classifier.model.predict_context(alone)
+        network = classifier.model.predict_context(alone)
+        calibration = classifier.calibration
+        said[NETWORK] = network if calibration is None else calibration.apply(network, np.zeros(len(alone)))
     said[BOTH] = classifier.predict(both, view="full")
     scores = {
         known: evaluate(found, labels, classifier.tree, decided=classifier.decide(found), mix=classifier.mix)

@@ -61,7 +61,12 @@ class Stream:
 
 
 def _make(survey: Survey, parts: list[int]) -> None:
-    """Simulate parts in a process of its own, which leaves Ctrl-C to the one that waits for it."""
+    """Simulate parts in a process of its own, which leaves Ctrl-C to the one that waits for it.
+
+    Once that one is gone, were it killed, it ends after the part in hand.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()  # not os.getppid(): that is the fork server, which may live on
     for _ in survey.make(parts):
-        pass
+        if parent is not None and not parent.is_alive():
+            return
