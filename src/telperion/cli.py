@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import telperion
 from telperion.encode.view import Context, View, keep_context
+from telperion.progress import progress_bar
 from telperion.scores import PHASES, Evaluation
 
 if TYPE_CHECKING:
@@ -393,12 +393,6 @@ def _demo(arguments: argparse.Namespace) -> None:
     from telperion import demo
 
     demo.show(telperion.load(arguments.model), arguments.data)
-
-
-def progress_bar() -> Progress:
-    """Make the bar of long work: what is done, and the time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
 
 
 def _command() -> str:

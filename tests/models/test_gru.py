@@ -1,6 +1,8 @@
 """The GRU: the published sizes, one answer whole, stepwise and in torch, and training that survives a kill."""
 
+import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import onnxruntime
 import pytest
 import safetensors.torch
 import torch
+from rich.console import Console
 
 from telperion.encode.view import days_known, keep_context, view
 from telperion.lightcurves import LightCurves
@@ -19,6 +22,7 @@ from telperion.models.gru import MAX_FILE_BYTES, ORACLE, TELPERION, Gru, GruConf
 from telperion.models.gru_network import OracleNetwork, build_network
 from telperion.models.gru_onnx import export_onnx, read_weights
 from telperion.models.gru_training import CHECKPOINT, Trainer, fit
+from telperion.progress import progress_bar
 from telperion.taxonomy import Taxonomy
 
 SMALL = {
@@ -260,6 +264,16 @@ def test_training_lowers_the_loss(tree, tmp_path):
     history = fit(make_curves(0, 60), make_curves(2, 20), tree, config, folder=tmp_path).history
     assert history[-1]["loss"] < 0.8 * history[0]["loss"]
     assert min(line["validation_loss"] for line in history) < history[0]["validation_loss"]
+
+
+def test_a_log_of_a_training_has_a_line_an_epoch(tree, tmp_path):
+    config, log = replace(SMALL["telperion"], epochs=3), io.StringIO()
+    with progress_bar(Console(file=log)) as progress:
+        model = fit(make_curves(0, 40), make_curves(2, 20), tree, config, folder=tmp_path, progress=progress)
+    said = re.findall(r"^training \(loss (.+), validation (.+), rate (.+)\): (\d) of 3, .+ left$", log.getvalue(), re.M)
+    names = ("loss", "validation_loss", "learning_rate")
+    expected = [[*(line[name] for name in names), line["epoch"] + 1] for line in model.history]
+    np.testing.assert_allclose(np.array(said, dtype=float), expected, rtol=0.05, atol=1e-4)
 
 
 class StopAfter:

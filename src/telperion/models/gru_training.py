@@ -78,7 +78,7 @@ def fit(
     folder : path
         For the checkpoint; made if absent.
     progress : rich.progress.Progress, optional
-        Shows epochs done, losses and time left.
+        Shows epochs done, losses, the learning rate and the time left.
     seed : int
 
     Returns
@@ -101,8 +101,9 @@ def fit(
             line = trainer.run_epoch()
             trainer.save_checkpoint()
             if progress and task is not None:
-                losses = ", ".join(f"{name} {line[name]:.4f}" for name in ("loss", "validation_loss") if name in line)
-                progress.update(task, advance=1, description=f"training ({losses})")
+                losses = [f"{n.split('_')[0]} {line[n]:.4f}" for n in ("loss", "validation_loss") if n in line]
+                said = f"training ({', '.join(losses)}, rate {line['learning_rate']:.1e})"
+                progress.update(task, advance=1, description=said)
         if progress and task is not None:
             progress.update(task, completed=config.epochs)
     return trainer.model()
@@ -331,11 +332,8 @@ class Trainer:
         warm_up = 0.05 * total
         if self.steps < warm_up:
             return self.config.learning_rate * (self.steps + 1) / (warm_up + 1)
-        return (
-            self.config.learning_rate
-            * 0.5
-            * (1 + math.cos(math.pi * min(1.0, (self.steps - warm_up) / (total - warm_up))))
-        )
+        done = min(1.0, (self.steps - warm_up) / (total - warm_up))
+        return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
     @torch.no_grad()
     def _validate(self, batches: list[Batch]) -> float:
