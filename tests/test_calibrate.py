@@ -112,6 +112,21 @@ def test_a_single_object_is_calibrated_as_in_company(bent, rng):
     np.testing.assert_allclose(alone, together, atol=1e-7)
 
 
+def test_undoing_gives_back_what_was_calibrated(rng):
+    said = TREE.from_leaves(rng.dirichlet(np.full(TREE.leaves.size, 0.3), 500))
+    label = rng.choice(TREE.leaves, 500, p=rng.dirichlet(np.ones(TREE.leaves.size)))
+    days = rng.choice([0.0, 3.0, 100.0, 3000.0], 500)
+    calibration = Calibration.fit(said, label, days, TREE)
+    calibrated = calibration.apply(said, days)
+    assert np.abs(calibrated - said).max() > 0.1
+    np.testing.assert_allclose(calibration.undo(calibrated, days), said, atol=1e-5)
+    certain = TREE.ancestors[TREE.leaves].astype(float)
+    there = calibration.apply(certain, np.zeros(len(certain)))
+    np.testing.assert_allclose(calibration.undo(there, np.zeros(len(certain))), certain, atol=1e-5)
+    with pytest.raises(ValueError, match="days are not finite or below zero for 1 objects, first at object 0"):
+        calibration.undo(calibrated[:1], [np.nan])
+
+
 def test_an_object_without_rows_gets_the_mix_of_the_objects_calibrated_on(bent):
     _, said, leaf, _, calibration = bent
     share = np.bincount(leaf, minlength=len(TREE))[TREE.leaves] / len(leaf)

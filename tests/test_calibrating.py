@@ -8,16 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from telperion.calibrating import DAYS, ask, calibrate, halves
-from telperion.calibration_report import (
-    always_right,
-    always_table,
-    calibration_table,
-    draw_trust,
-    mix_of,
-    promise_table,
-    show_trust,
-    trust,
-)
+from telperion.calibration_report import always_right, draw_trust, show_trust, trust
+from telperion.calibration_scores import mix_of
+from telperion.calibration_tables import always_table, calibration_table, promise_table
 from telperion.classifier import Classifier, ModelFolderError
 from telperion.cli import main
 from telperion.encode.view import days_known, held_context, keep_context, view

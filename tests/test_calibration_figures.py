@@ -41,6 +41,26 @@ def test_errors_run_along_phases(tables):
     np.testing.assert_allclose(after, class_errors(tables[1])[1])
 
 
+def test_no_line_of_errors_leaves_its_panel_and_no_tick_stands_before_the_first_day(tables, rng):
+    worse = tables[0].copy()
+    worse[1, :, 0] = 1 - worse[1, :, 0]  # the first panel has by far the largest errors, the last one sets no limit
+    figure = error_phases_figure([1, 8], [worse] * 2, [tables[1]] * 2, TREE.nodes)
+    assert figure.axes[0].get_ylim()[1] > class_errors(worse)[1] > 2 * class_errors(worse)[-1]
+    assert [text.get_text() for text in figure.axes[-1].get_xticklabels()] == ["1", "8", "64", "512"]
+
+
+def test_without_a_calibration_there_is_one_line_and_no_legend(tables):
+    for figure in (
+        node_reliability_figure(None, tables[1], TREE.nodes),
+        error_phases_figure([1, 8], None, [tables[1]] * 2, TREE.nodes),
+    ):
+        assert not figure.legends
+        assert all(len(axes.get_legend_handles_labels()[0]) == 1 for axes in figure.axes)
+    scores = depth_scores([3, 4], [3, 4], TREE)
+    alone = depth_figure([1, 8], {"p > .9": [scores, scores]}, None)
+    assert [len(axes.lines) for axes in alone.axes] == [1] * 4  # nothing is promised, no level is drawn
+
+
 def test_rules_are_compared_in_coverage_depth_leaves_and_their_worst_depth():
     right = depth_scores([3, 4, 2, 1], [3, 4, 2, 3], TREE)
     wrong = depth_scores([4, 4, 2, 1], [3, 4, 2, 3], TREE)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from telperion.calibration_scores import class_errors, depth_scores, reliabilities, top_error
+from telperion.calibration_scores import class_errors, depth_scores, mix_of, reliabilities, top_error, trust_in
 from telperion.evaluate import evaluate
 from telperion.taxonomy import Taxonomy
 
@@ -52,3 +52,25 @@ def test_an_answer_above_the_truth_is_right_and_counts_at_its_depth():
 def test_answers_without_labels_are_not_scored():
     with pytest.raises(ValueError, match="2 answers are scored, of which 1 have no label"):
         depth_scores([0, 0], [3, -1], TREE)
+
+
+def test_trust_puts_the_measures_of_a_moment_together(scored):
+    probabilities, label = scored
+    nodes = {"promised": TREE.leaf(probabilities), "plain": TREE.confident(probabilities)}
+    bent = TREE.reweight(probabilities, np.ones(19), np.arange(1, 20))
+    found = trust_in("none", 8.0, label, TREE, before=bent, after=probabilities, **nodes)
+    np.testing.assert_array_equal(found.before, reliabilities(bent, label, TREE))
+    np.testing.assert_array_equal(found.after, reliabilities(probabilities, label, TREE))
+    assert found.top == (top_error(bent, label, TREE), top_error(probabilities, label, TREE))
+    assert found.promised.coverage == (nodes["promised"] == label).mean()
+    assert found.plain.depth == depth_scores(nodes["plain"], label, TREE).depth
+    alone = trust_in("none", 8.0, label, TREE, before=None, after=probabilities, promised=None, plain=nodes["plain"])
+    assert (alone.before, alone.promised, alone.top[0]) == (None, None, None)
+
+
+def test_the_mix_of_an_inner_node_is_that_of_the_leaves_below_it():
+    shares = dict(
+        zip((TREE.nodes[leaf] for leaf in TREE.leaves), mix_of(TREE.labels(["SN", "AGN", ""]), TREE), strict=True)
+    )
+    assert shares.pop("AGN") == 0.5
+    assert [share for share in shares.values() if share] == pytest.approx([0.1] * 5)

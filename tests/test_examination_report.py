@@ -156,6 +156,19 @@ def test_both_views_have_their_tables(page):
     assert page[0].tables > 15
 
 
+def section(text, heading):
+    return re.sub(r"\s+", " ", text.split(f"{heading}</h2>")[1].split("<h2")[0])
+
+
+def test_a_page_says_where_there_is_neither_calibration_nor_promise(page):
+    text = section(page[1], "Calibration and promises")
+    assert "This classifier has no calibration" in text
+    assert "This classifier promises nothing" in text
+    assert "promised at" not in text
+    assert "Answers are right at all 73 days followed, from 0 to 1024 d, of " in text
+    assert "this line alone is not calibrated" not in page[1]
+
+
 def test_a_page_needs_a_file_and_one_tree(networks, sky, tmp_path):
     classifier, curves = telperion.load(networks["oracle"]), telperion.read(sky)
     with pytest.raises(IsADirectoryError, match="is a folder"):

@@ -11,7 +11,6 @@ from telperion.examination_tables import (
     PUBLISHED,
     alike_table,
     before_table,
-    calibration_table,
     counts_table,
     gaps_table,
     glance_table,
@@ -76,14 +75,12 @@ def test_times_are_in_milliseconds_a_light_curve(examined):
     assert milliseconds(0.0012345) == "1.23 ms"
 
 
-def test_waits_and_calibration_have_a_cell_a_level(examined):
+def test_waits_have_a_cell_a_level(examined):
     course = examined.courses["alert"]
     table = waits_table(course, "alert")
     assert len(table.rows) == 14
     assert {len(row) for row in table.rows} == {len(table.columns)} == {2 + 9}
     assert all(float(row[3][:-2]) >= 0 for row in table.rows)
-    errors = calibration_table(examined.evaluations["alert"])
-    assert [row[0] for row in errors.rows] == ["2 d", "64 d"]
 
 
 def test_look_alikes_are_shares_of_the_true_class(examined):

@@ -80,6 +80,18 @@ def test_every_figure_has_ink_and_is_the_same_when_drawn_again(name):
     assert min(pixels.shape[:2]) > 200
 
 
+def test_a_bin_of_few_objects_makes_no_spike(rng):
+    scores = scored(rng, n=60)
+    for axes, level in zip(reliability_figure(scores).axes, scores.levels.values(), strict=True):
+        belief, frequency, count = level.reliability[level.reliability[:, 2] > 0].T
+        _, line, hollow = axes.lines
+        told = count >= 10
+        assert 0 < told.sum() < told.size
+        np.testing.assert_array_equal(line.get_xydata(), np.column_stack([belief, frequency])[told])
+        np.testing.assert_array_equal(hollow.get_xydata(), np.column_stack([belief, frequency])[~told])
+        assert (hollow.get_linestyle(), hollow.get_markerfacecolor()) == ("None", "white")
+
+
 def test_a_vector_figure_keeps_its_text(rng):
     drawing = render(confusion_figure(scored(rng)["leaves"]), "svg").decode()
     assert ">true class (objects)<" in drawing

@@ -30,6 +30,7 @@ from telperion.taxonomy import Taxonomy
 _STEP = 15.0  # penalty on the squared step between neighbouring knots, in units of one object's log-likelihood
 _RIDGE = 0.15  # penalty on doing anything at all; its part on 1 / T also keeps that above zero
 _MAX_STEPS = 60
+_LEAST = 1e-30  # conditional probability that calibrating leaves apart from zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +172,26 @@ class Calibration:
         result = self.tree.probabilities(logits)
         result[unseen] = self.tree.from_leaves(self.mix[None])
         return result.astype(np.float32)
+
+    def undo(self, probabilities: ArrayLike, days: ArrayLike) -> NDArray[np.float32]:
+        """Give back what `apply` was given, as far as float32 and its smallest conditional probability allow.
+
+        Parameters
+        ----------
+        probabilities : array, shape ``(n, n_nodes)``
+            Calibrated.
+        days : array, shape ``(n,)``, d
+            Those of `apply`; what was said of an object without rows is not to be had back.
+
+        Raises
+        ------
+        ValueError
+            Days are negative or not finite.
+        """
+        logarithm = self.tree.log_conditionals(probabilities, _LEAST)
+        phase = checked_days(days, len(logarithm))
+        logits = (logarithm - at(self.bias, phase, self.knots)) / at(self.sharpness, phase, self.knots)
+        return np.asarray(self.tree.probabilities(logits), dtype=np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain tables, which `from_dict` reads: a temperature for each parent, a bias for each node below."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,46 +15,47 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_FEWEST = 20  # objects of a bin that is drawn
+FEWEST = 20
+"""Objects of a bin, below which it is left out."""
 
 
 @styled
 def node_reliability_figure(
-    before: NDArray[np.float64], after: NDArray[np.float64], names: Sequence[str], title: str = ""
+    before: NDArray[np.float64] | None, after: NDArray[np.float64], names: Sequence[str], title: str = ""
 ) -> Figure:
     """Draw reliability before and after calibration, a panel with the calibration errors for each node but the root.
 
     Parameters
     ----------
     before, after : array, shape ``(n_nodes, n_bins, 3)``
-        From `telperion.calibration_scores.reliabilities`.
+        From `telperion.calibration_scores.reliabilities`; without a calibration there is no before.
     names : sequence of str, length ``n_nodes``
         The root first.
     """
-    errors = [class_errors(tables) for tables in (before, after)]
+    stages = [(*stage, class_errors(stage[0])) for stage in _stages(before, after)]
     figure, grid = panels(len(names) - 1, columns=6, width=1.8, height=1.75, sharex=True, sharey=True)
     for node, axes in enumerate(grid, start=1):
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
-        for tables, label, colour in ((before, "before", COLOURS[1]), (after, "after", COLOURS[0])):
+        for place, (tables, label, colour, errors) in enumerate(stages):
             belief, frequency, count = tables[node].T
-            shown = count >= _FEWEST
+            shown = count >= FEWEST
             spread = np.sqrt(np.maximum(frequency * (1 - frequency), 0) / np.maximum(count, 1))[shown]
             axes.errorbar(
                 belief[shown], frequency[shown], spread, color=colour, label=label, marker=".", markersize=3,
                 linewidth=1, elinewidth=0.7,
             )  # fmt: skip
+            axes.text(0.05, 0.92 - 0.12 * place, f"{errors[node]:.3f}", color=colour, fontsize=8, va="top")
         axes.set(title=names[node], xlim=(0, 1), ylim=(0, 1))
-        for place, (part, colour) in enumerate(zip(errors, (COLOURS[1], COLOURS[0]), strict=True)):
-            axes.text(0.05, 0.92 - 0.12 * place, f"{part[node]:.3f}", color=colour, fontsize=8, va="top")
     titles(figure, title, "probability", "frequency")
-    legend_outside(figure, grid[0])
+    if len(stages) > 1:
+        legend_outside(figure, grid[0])
     return figure
 
 
 @styled
 def error_phases_figure(
     days: Sequence[float],
-    before: Sequence[NDArray[np.float64]],
+    before: Sequence[NDArray[np.float64]] | None,
     after: Sequence[NDArray[np.float64]],
     names: Sequence[str],
     title: str = "",
@@ -65,23 +66,28 @@ def error_phases_figure(
     ----------
     days : sequence of float, length ``n_days``, d
     before, after : sequence of array, each of shape ``(n_nodes, n_bins, 3)``
+        As in `node_reliability_figure`.
     names : sequence of str, length ``n_nodes``
     """
-    errors = [np.stack([class_errors(tables) for tables in each]) for each in (before, after)]
+    stages = [
+        (np.stack([class_errors(tables) for tables in each]), label, colour)
+        for each, label, colour in _stages(before, after)
+    ]
     figure, grid = panels(len(names) - 1, columns=6, width=1.8, height=1.5, sharex=True, sharey=True)
     for node, axes in enumerate(grid, start=1):
-        for values, label, colour in zip(errors, ("before", "after"), (COLOURS[1], COLOURS[0]), strict=True):
-            axes.plot(days, values[:, node], color=colour, label=label)
-        axes.set(title=names[node], ylim=(0, None))
-        _scale_days(axes)
+        for errors, label, colour in stages:
+            axes.plot(days, errors[:, node], color=colour, label=label, marker=".", markersize=3)
+        axes.set(title=names[node], ylim=(0, 1.05 * max(errors[:, 1:].max() for errors, _, _ in stages)))
+        _scale_days(axes, days)
     titles(figure, title, "days after the first detection", "calibration error")
-    legend_outside(figure, grid[0])
+    if len(stages) > 1:
+        legend_outside(figure, grid[0])
     return figure
 
 
 @styled
 def depth_figure(
-    days: Sequence[float], rules: Mapping[str, Sequence[DepthScores]], level: float = 0.9, title: str = ""
+    days: Sequence[float], rules: Mapping[str, Sequence[DepthScores]], level: float | None = 0.9, title: str = ""
 ) -> Figure:
     """Draw coverage, mean depth, share of leaves and coverage at the deepest level against phase.
 
@@ -90,8 +96,8 @@ def depth_figure(
     days : sequence of float, length ``n_days``, d
     rules : mapping of str to sequence of DepthScores, each of length ``n_days``
         The answers of several rules.
-    level : float
-        That was promised.
+    level : float, optional
+        That was promised, if any was.
     """
     figure, grid = panels(4, columns=2, width=3.6, height=2.4, sharex=True)
     for order, (name, scores) in enumerate(rules.items()):
@@ -100,19 +106,29 @@ def depth_figure(
             [np.nanmin(np.where(each.share > 0.01, each.coverage_at, np.nan)) for each in scores],
         )  # fmt: skip
         for axes, values in zip(grid, curves, strict=True):
-            axes.plot(days, values, **line(order), label=name)
+            axes.plot(days, values, **line(order), label=name, marker=".")
     headings = ("right answers", "mean depth", "answers that are leaves", "right answers, worst depth")
     for axes, heading in zip(grid, headings, strict=True):
         axes.set(title=heading)
-        _scale_days(axes)
-    for axes, value in ((grid[0], level), (grid[3], level - 0.05)):
+        _scale_days(axes, days)
+    for axes, value in ((grid[0], level), (grid[3], level - 0.05)) if level is not None else ():
         axes.axhline(value, color=FAINT, linewidth=0.8, linestyle=":")
     titles(figure, title, "days after the first detection", "")
     legend_outside(figure, grid[0])
     return figure
 
 
-def _scale_days(axes: Axes) -> None:
+_Tables = TypeVar("_Tables", NDArray[np.float64], Sequence[NDArray[np.float64]])
+
+
+def _stages(before: _Tables | None, after: _Tables) -> list[tuple[_Tables, str, str]]:
+    """Name and colour what there is: before and after a calibration, or what is said without one."""
+    after_it = after, "after", COLOURS[0]
+    return [after_it] if before is None else [(before, "before", COLOURS[1]), after_it]
+
+
+def _scale_days(axes: Axes, days: Sequence[float]) -> None:
     axes.set_xscale("symlog", linthresh=1)
-    axes.set_xticks([0, 1, 8, 64, 512], ["0", "1", "8", "64", "512"])
+    shown = [day for day in (0, 1, 8, 64, 512) if day >= min(days)]
+    axes.set_xticks(shown, [f"{day}" for day in shown])
     axes.minorticks_off()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,41 +12,13 @@ from rich.console import Console
 
 from telperion.calibrating import Answers
 from telperion.calibration_figures import depth_figure, error_phases_figure, node_reliability_figure
-from telperion.calibration_scores import DepthScores, are_right, class_errors, depth_scores, reliabilities, top_error
+from telperion.calibration_scores import Trust, are_right, trust_in
+from telperion.calibration_tables import SHOWN
 from telperion.classifier import Classifier
 from telperion.encode.view import Context
 from telperion.page import Album
-from telperion.scores import PHASES
-from telperion.tables import Table, day_name, number, to_markdown, to_rich
+from telperion.tables import Table, day_name, to_markdown, to_rich
 from telperion.taxonomy import Taxonomy
-
-SHOWN = (0.0, *PHASES)
-"""Days after the first detection that tables show."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trust:
-    """How far a classifier can be believed in one context at one moment, before and after its calibration.
-
-    Parameters
-    ----------
-    context, days
-        Of the `Answers`.
-    before, after : array, shape ``(n_nodes, n_bins, 3)``
-        See `telperion.calibration_scores.reliabilities`.
-    top : pair of float
-        Calibration errors of the likeliest leaf, before and after.
-    promised, plain : DepthScores
-        Of the promised nodes, and of those with a probability above .9.
-    """
-
-    context: Context
-    days: float
-    before: NDArray[np.float64]
-    after: NDArray[np.float64]
-    top: tuple[float, float]
-    promised: DepthScores
-    plain: DepthScores
 
 
 def trust(
@@ -83,12 +54,10 @@ def trust(
     found = []
     for each in answers:
         before, after, nodes = _said(classifier, each, prior, level)
-        for place, day in enumerate(each.days):
-            tables = [reliabilities(part[place], each.labels, classifier.tree) for part in (before, after)]
-            top = [top_error(part[place], each.labels, classifier.tree) for part in (before, after)]
-            plain = classifier.tree.confident(after[place], threshold)
-            depths = [depth_scores(part, each.labels, classifier.tree) for part in (nodes[place], plain)]
-            found.append(Trust(each.context, float(day), tables[0], tables[1], (top[0], top[1]), depths[0], depths[1]))
+        for day, raw, right, promised in zip(each.days, before, after, nodes, strict=True):
+            plain = classifier.tree.confident(right, threshold)
+            said = {"before": raw, "after": right, "promised": promised, "plain": plain}
+            found.append(trust_in(each.context, float(day), each.labels, classifier.tree, **said))
     return found
 
 
@@ -128,54 +97,6 @@ def _said(
     return np.stack(before), np.stack(after), np.stack(nodes)
 
 
-def calibration_table(trusts: Sequence[Trust], leaves: NDArray[np.int64], days: Sequence[float] = SHOWN) -> Table:
-    """Set calibration errors before and after beside each other; the node of the largest error counts for its row."""
-    rows = []
-    for each in trusts:
-        if each.days in days:
-            before, after = class_errors(each.before), class_errors(each.after)
-            pairs = [(part[leaves].mean(), part[leaves].max(), part.max()) for part in (before, after)]
-            cells = [number(value) for pair in zip(*pairs, strict=True) for value in pair]
-            rows.append([each.context, day_name(each.days), *cells, *map(number, each.top)])
-    columns = [("", "context"), ("", "days")]
-    for group in ("leaves, mean", "leaves, largest", "nodes, largest", "likeliest leaf"):
-        columns += [(group, "before"), (group, "after")]
-    return Table("Class-wise calibration error", columns, rows, n_words=2)
-
-
-def promise_table(trusts: Sequence[Trust], days: Sequence[float] = SHOWN, level: float = 0.9) -> Table:
-    """Set what is promised beside the rule of a threshold."""
-    rows = []
-    for each in trusts:
-        if each.days in days:
-            cells = [
-                value for part in (each.promised, each.plain) for value in (part.coverage, part.depth, part.at_leaf)
-            ]
-            rows.append(
-                [each.context, day_name(each.days), *map(number, cells), *map(number, each.promised.coverage_at[1:])]
-            )
-    columns = [("", "context"), ("", "days")]
-    for group in (f"promised at {level:g}", "p > .9"):
-        columns += [(group, "right"), (group, "depth"), (group, "leaf")]
-    depths = len(trusts[0].promised.share) if trusts else 1
-    columns += [("promised, right at depth", str(depth)) for depth in range(1, depths)]
-    return Table("Answers along the tree", columns, rows, n_words=2)
-
-
-def mix_of(labels: NDArray[np.int64], tree: Taxonomy) -> NDArray[np.float64]:
-    """Give the class mix of labels, shape ``(n_leaves,)``; an inner node counts for all leaves below it alike."""
-    below = tree.leaves_below[labels[labels >= 0]]
-    return tree.mix((below / below.sum(axis=1, keepdims=True)).sum(axis=0))
-
-
-def always_table(shares: dict[Context, float], level: float = 0.9) -> Table:
-    """Say how many objects have right answers at all phases together, which is not promised."""
-    rows = [[context, number(share)] for context, share in shares.items()]
-    return Table(
-        f"Promised at {level:g}: right at all days of the tables together", [("", "context"), ("", "objects")], rows
-    )
-
-
 def show_trust(tables: Sequence[Table], *, markdown: bool = False, console: Console | None = None) -> None:
     """Print tables, for the terminal or as Markdown."""
     console = console or Console()
@@ -208,6 +129,7 @@ def draw_trust(folder: str | Path, trusts: Sequence[Trust], tree: Taxonomy, *, l
         days, before, after = ([getattr(each, name) for each in own] for name in ("days", "before", "after"))
         draw = partial(error_phases_figure, days, before, after, tree.nodes, context)
         album.add(f"errors {context}", f"{context}: calibration errors", draw)
-        rules = {f"promised at {level:g}": [each.promised for each in own], "p > .9": [each.plain for each in own]}
+        promised = [each.promised for each in own if each.promised is not None]
+        rules = {f"promised at {level:g}": promised, "p > .9": [each.plain for each in own]}
         draw = partial(depth_figure, days, rules, level, context)
         album.add(f"depth {context}", f"{context}: answers along the tree", draw)

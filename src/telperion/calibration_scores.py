@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from telperion.encode.view import Context
 from telperion.evaluate import reliability
 from telperion.scores import weighted_mean
 from telperion.taxonomy import Taxonomy
@@ -35,6 +36,68 @@ class DepthScores:
     at_leaf: float
     share: NDArray[np.float64]
     coverage_at: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """How far a classifier can be believed in one context at one moment, before and after its calibration.
+
+    Parameters
+    ----------
+    context : {"specz", "photoz", "none"}
+    days : float, d
+    before, after : array, shape ``(n_nodes, n_bins, 3)``
+        See `reliabilities`; without a calibration there is no before.
+    top : pair of float
+        Calibration errors of the likeliest leaf, before and after.
+    promised, plain : DepthScores
+        Of the promised nodes, if there are any, and of those with a probability above a threshold.
+    """
+
+    context: Context
+    days: float
+    before: NDArray[np.float64] | None
+    after: NDArray[np.float64]
+    top: tuple[float | None, float]
+    promised: DepthScores | None
+    plain: DepthScores
+
+
+def trust_in(
+    context: Context,
+    days: float,
+    labels: NDArray[np.int64],
+    tree: Taxonomy,
+    *,
+    before: ArrayLike | None,
+    after: ArrayLike,
+    promised: ArrayLike | None,
+    plain: ArrayLike,
+) -> Trust:
+    """Measure what was said of labelled objects at one moment.
+
+    Parameters
+    ----------
+    context, days
+        As in `Trust`.
+    labels : array of int, shape ``(n,)``
+        Node positions, all known.
+    tree : Taxonomy
+    before, after : array, shape ``(n, n_nodes)``
+        Node probabilities before, if there is a calibration, and after it.
+    promised, plain : array of int, shape ``(n,)``
+        Answers, node positions; promised ones if there are any.
+    """
+    said = None if before is None else reliabilities(before, labels, tree)
+    top = None if before is None else top_error(before, labels, tree), top_error(after, labels, tree)
+    kept = None if promised is None else depth_scores(promised, labels, tree)
+    return Trust(context, days, said, reliabilities(after, labels, tree), top, kept, depth_scores(plain, labels, tree))
+
+
+def mix_of(labels: NDArray[np.int64], tree: Taxonomy) -> NDArray[np.float64]:
+    """Give the class mix of labels, shape ``(n_leaves,)``; an inner node counts for all leaves below it alike."""
+    below = tree.leaves_below[labels[labels >= 0]]
+    return tree.mix((below / below.sum(axis=1, keepdims=True)).sum(axis=0))
 
 
 def are_right(nodes: ArrayLike, labels: ArrayLike, tree: Taxonomy) -> NDArray[np.bool_]:

@@ -346,8 +346,10 @@ def _report(
 
 
 def _calibrate(arguments: argparse.Namespace) -> None:
-    from telperion import calibration_report as report
     from telperion.calibrating import ask, calibrate, halves
+    from telperion.calibration_report import always_right, draw_trust, show_trust, trust
+    from telperion.calibration_scores import mix_of
+    from telperion.calibration_tables import always_table, calibration_table, promise_table
     from telperion.promise import LEVELS
     from telperion.style import load_matplotlib
 
@@ -362,16 +364,16 @@ def _calibrate(arguments: argparse.Namespace) -> None:
             answers = ask(classifier, telperion.read(arguments.test), contexts=arguments.context, progress=bar)
         else:
             answers = [each[~halves(each, arguments.seed)] for each in answers]
-    prior = report.mix_of(answers[0].labels, made.tree) if arguments.prior else None
-    measured = report.trust(made, answers, prior=prior, level=level)
+    prior = mix_of(answers[0].labels, made.tree) if arguments.prior else None
+    measured = trust(made, answers, prior=prior, level=level)
     tables = (
-        report.calibration_table(measured, made.tree.leaves),
-        report.promise_table(measured, level=level),
-        report.always_table(report.always_right(made, answers, prior=prior, level=level), level),
+        calibration_table(measured, made.tree.leaves),
+        promise_table(measured, level=level),
+        always_table(always_right(made, answers, prior=prior, level=level), level),
     )
-    report.show_trust(tables, markdown=arguments.markdown)
+    show_trust(tables, markdown=arguments.markdown)
     if arguments.figures:
-        report.draw_trust(arguments.figures, measured, made.tree, level=level)
+        draw_trust(arguments.figures, measured, made.tree, level=level)
     Console(stderr=True).print(f"saved {arguments.output}")
 
 

@@ -10,13 +10,14 @@ from rich.progress import Progress
 
 from telperion import __version__
 from telperion import examination_sections as sections
+from telperion.calibration_section import calibration
 from telperion.classifier import Classifier
 from telperion.encode.view import Context, View
 from telperion.examination.examine import Examined, detected, examine, same_tree
 from telperion.examination.population import sources
-from telperion.examination_sections import Parts, Picture, Scored
+from telperion.examination_sections import Scored
 from telperion.lightcurves import LightCurves
-from telperion.page import Album, facts, page
+from telperion.page import Album, Parts, Picture, facts, page
 from telperion.scores import PHASES
 from telperion.style import load_matplotlib
 from telperion.tables import DAYS, shown_days
@@ -140,7 +141,7 @@ def html_page(
         "Before the first detection": sections.before_detection(first),
         "Look-alikes": sections.alike(first, scored, shown),
         "Distances from hosts": sections.hosts(first, scored),
-        "Calibration and promises": sections.calibration(first, shown),
+        "Calibration and promises": calibration(first, shown),
         "Run time": sections.times(examined),
         "Training": sections.training(examined),
     }

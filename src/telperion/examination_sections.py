@@ -23,7 +23,6 @@ from telperion.examination_figures import mean_scores_figure, redshifts_figure, 
 from telperion.examination_tables import (
     alike_table,
     before_table,
-    calibration_table,
     counts_table,
     gaps_table,
     glance_table,
@@ -40,14 +39,13 @@ from telperion.figures import (
     learning_figure,
     macro_figure,
     phases_figure,
-    reliability_figure,
     roc_figure,
 )
 from telperion.light_curve_figures import Track, gallery_figure, samples_figure
 from telperion.lightcurves import LightCurves
-from telperion.page import cards
+from telperion.page import Parts, Picture, cards, heading
 from telperion.scores import LEVELS, Evaluation
-from telperion.tables import class_table, comparison_table, day_name, to_html
+from telperion.tables import class_table, comparison_table, day_name, phase_name, to_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,19 +56,6 @@ ALIKE = "CaRT"
 """The class whose look-alikes are shown; where there is none of it, the one of the lowest F1."""
 APART = ("SNII", "TDE")
 """Classes whose distances from the host are drawn."""
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A figure to be drawn: its name, a caption that can be understood alone, and how it is drawn."""
-
-    name: str
-    caption: str
-    draw: Callable[[], Figure]
-
-
-Parts = list[str | Picture]
-"""What a section shows, in order: HTML, and figures yet to be drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +173,7 @@ def _by_level(first: Examined, days: Sequence[float], figure: Callable[..., Figu
         for level in LEVELS:
             parts += [heading(f"{named(level)}, {view} view"), '<div class="pair">']
             for day in days:
-                caption = f"{what.format(level=named(level))}: {first.name}, {phase(day)}, {view} view."
+                caption = f"{what.format(level=named(level))}: {first.name}, {phase_name(day)}, {view} view."
                 draw = partial(figure, run.phases[day][level], day_name(day))
                 parts.append(Picture(f"{figure.__name__} {level} {view} {day:g}", caption, draw))
             parts.append("</div>")
@@ -226,7 +211,7 @@ def samples(first: Examined, scored: Scored) -> Parts:
     tracks = {name: Track(course.days, said[:, place], tree) for place, name in enumerate(chosen)}
     caption = (
         f"One light curve of each class, with more detections than three quarters of those decided rightly, "
-        f"{phase(last)}. Filled: detected; hollow: not; dotted, right axis: the probability of the true class by "
+        f"{phase_name(last)}. Filled: detected; hollow: not; dotted, right axis: the probability of the true class by "
         f"{first.name}, {view} view; grey ground: before the first detection (Figures 18 and 19 of the paper)."
     )
     return [Picture("samples", caption, partial(samples_figure, curves, tracks))]
@@ -270,6 +255,8 @@ def before_detection(first: Examined) -> Parts:
         " What the network itself says of the context alone, after a series without rows, stands beside: as in the "
         "paper, it never learnt from such input."
     )
+    if first.classifier.calibration is not None:
+        asked += " Nor was its calibration fitted on such input: this line alone is not calibrated."
     table = before_table(before, published=first.classifier.tree.name == "elasticc")
     return [to_html(table), f"<p>{text}{asked if before.network_asked else ''}</p>"]
 
@@ -308,24 +295,6 @@ def hosts(first: Examined, scored: Scored) -> Parts:
         )
         parts.append(Picture("separations", caption, partial(separations_figure, drawn)))
     return [*parts, to_html(separations_table(found))] if found else []
-
-
-def calibration(first: Examined, days: Sequence[float]) -> Parts:
-    """Show how far probabilities can be believed."""
-    view, run = first.own
-    text = (
-        "Distance between probability and frequency in 15 bins of equal width, of probabilities moved to the class mix "
-        "of the objects scored."
-    )
-    parts: Parts = [to_html(calibration_table(run)), f"<p>{text}</p>"]
-    for day in days:
-        caption = (
-            f"How often the most probable class is true against its probability: {first.name}, {phase(day)}, {view} "
-            "view; grey columns: how the objects spread over the bins."
-        )
-        draw = partial(reliability_figure, run.phases[day], day_name(day))
-        parts.append(Picture(f"reliability {day:g}", caption, draw))
-    return parts
 
 
 def times(examined: Sequence[Examined]) -> Parts:
@@ -374,13 +343,3 @@ def beside(examined: Sequence[Examined], scored: Scored, days: Sequence[float]) 
 def named(level: str) -> str:
     """Name a level within a sentence."""
     return "the leaves" if level == "leaves" else level
-
-
-def phase(day: float) -> str:
-    """Name a phase within a sentence."""
-    return f"{day:g} d after the first detection" if np.isfinite(day) else "whole light curves"
-
-
-def heading(text: str) -> str:
-    """Give the HTML of a heading inside a section."""
-    return f"<h3>{html.escape(text[0].upper() + text[1:])}</h3>"

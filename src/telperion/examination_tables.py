@@ -136,17 +136,6 @@ def separations_table(separations: Mapping[str, Separations]) -> Table:
     return Table("Separation from the host", [("", heading) for heading in headings], rows)
 
 
-def calibration_table(run: Evaluation) -> Table:
-    """Show the calibration errors of each level by phase: mean over classes, and of the most probable class."""
-    what = {"calibration_error": "mean over classes", "top_label_calibration_error": "most probable class"}
-    columns = [("", "phase"), *((heading, level) for heading in what.values() for level in LEVELS)]
-    rows = [
-        [day_name(day), *(number(scores[level].summary[measure]) for measure in what for level in LEVELS)]
-        for day, scores in run.phases.items()
-    ]
-    return Table(f"Calibration error, {run.view} view", columns, rows)
-
-
 def gaps_table(gaps: Mapping[View, Mapping[str, Mapping[float, Interval]]], ours: str, theirs: str) -> Table:
     """Show the macro F1 of one classifier minus another's with its 95 % interval over objects."""
     days = list(next(iter(gaps.values()))["leaves"])

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+FEWEST = 10
+"""Objects of a bin, below which its frequency says little and is drawn hollow."""
+
+
 # -- classes -----------------------------------------------------------------------------------------------------
 
 
@@ -92,7 +96,7 @@ def roc_figure(scores: LevelScores, title: str = "") -> Figure:
 def reliability_figure(scores: Scores, title: str = "") -> Figure:
     """Draw, level by level, how often the most probable class is true against its probability, with one-sigma bars.
 
-    Grey columns show how the objects spread over the bins.
+    Grey columns show how the objects spread over the bins; hollow points are of bins of fewer than `FEWEST`.
     """
     figure, grid = panels(len(scores.levels), columns=3, width=3.1, height=3.1, sharey=True)
     for axes, (name, level) in zip(grid, scores.levels.items(), strict=True):
@@ -102,8 +106,9 @@ def reliability_figure(scores: Scores, title: str = "") -> Figure:
         column = {"height": 0.25 * count / count.max(initial=1), "width": width, "align": "edge"}
         axes.bar(np.flatnonzero(filled) * width, **column, color=SHADE, edgecolor="white")
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
-        error = np.sqrt(np.maximum(frequency * (1 - frequency), 0.25 / count) / count)
-        axes.errorbar(belief, frequency, error, color=COLOURS[0], marker="o", elinewidth=1)
+        error, told = np.sqrt(np.maximum(frequency * (1 - frequency), 0.25 / count) / count), count >= FEWEST
+        axes.errorbar(belief[told], frequency[told], error[told], color=COLOURS[0], marker="o", elinewidth=1)
+        axes.plot(belief[~told], frequency[~told], "o", color=COLOURS[0], markerfacecolor="white")
         axes.set(xlim=(0, 1), ylim=(0, 1.02), title=f"{name}, error {level.top_label_calibration_error:.3f}")
     titles(figure, title, across="probability of the most probable class", up="share of these that is true")
     return figure

@@ -7,6 +7,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,19 @@ figcaption { color: var(--faint); font-size: .88rem; }
 """
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure to be drawn: its name, a caption that can be understood alone, and how it is drawn."""
+
+    name: str
+    caption: str
+    draw: Callable[[], Figure]
+
+
+Parts = list[str | Picture]
+"""What a section shows, in order: HTML, and figures yet to be drawn."""
+
+
 class Album:
     """Draws figures into files and gives the HTML that shows them; without formats it draws nothing.
 
@@ -120,6 +134,11 @@ def cards(figures: Mapping[str, str]) -> str:
         f"<div><b>{html.escape(value)}</b><span>{html.escape(what)}</span></div>" for what, value in figures.items()
     )
     return f'<div class="cards">{"".join(shown)}</div>'
+
+
+def heading(text: str) -> str:
+    """Give the HTML of a heading inside a section."""
+    return f"<h3>{html.escape(text[0].upper() + text[1:])}</h3>"
 
 
 def page(title: str, top: Sequence[str], note: str, sections: Mapping[str, Sequence[str]]) -> str:

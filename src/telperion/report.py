@@ -17,6 +17,7 @@ from rich.console import Console
 
 from telperion import __version__
 from telperion.figures import (
+    FEWEST,
     class_phases_figure,
     confusion_figure,
     learning_figure,
@@ -210,6 +211,7 @@ def _phase(name: str, repeats: Sequence[Evaluation], day: float, album: Album) -
     leaves = partial(confusion_figure, scores["leaves"])
     level = partial(confusion_figure, scores["level 2"])
     roc = partial(roc_figure, scores["leaves"])
+    reliability = f"Reliability, {phase}{which}; hollow: fewer than {FEWEST} objects."
     return [
         f"<h3>{phase} after first detection</h3>" if np.isfinite(day) else "<h3>Whole light curves</h3>",
         '<div class="pair">',
@@ -217,7 +219,7 @@ def _phase(name: str, repeats: Sequence[Evaluation], day: float, album: Album) -
         album.add(f"{name} confusion of level 2 {phase}", f"Confusion of level 2, {phase}{which}.", level),
         "</div>",
         album.add(f"{name} ROC {phase}", f"One-vs-rest ROC curves of the leaves, {phase}{which}.", roc),
-        album.add(f"{name} reliability {phase}", f"Reliability, {phase}{which}.", partial(reliability_figure, scores)),
+        album.add(f"{name} reliability {phase}", reliability, partial(reliability_figure, scores)),
     ]
 
 

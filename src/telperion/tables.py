@@ -253,6 +253,11 @@ def day_name(days: float) -> str:
     return "all" if np.isinf(days) else f"{days:g} d"
 
 
+def phase_name(day: float) -> str:
+    """Name a phase within a sentence."""
+    return f"{day:g} d after the first detection" if np.isfinite(day) else "whole light curves"
+
+
 def number(value: float, *, unknown: str = "–") -> str:
     """Give a number three decimals, and NaN a dash."""
     return unknown if np.isnan(value) else f"{value:.3f}"

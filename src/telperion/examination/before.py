@@ -26,8 +26,8 @@ class Before:
     ----------
     scores : mapping of str to Scores
         By what is known: `NON_DETECTIONS`, `CONTEXT` (a classifier gives the class mix to an object without rows),
-        `NETWORK` (of a recurrent network alone: what it says after no rows, which it never learnt; calibrated, where
-        the classifier is, as on day 0) and `BOTH`.
+        `NETWORK` (of a recurrent network alone: what it says after no rows, which it never learnt and no
+        calibration was fitted on) and `BOTH`.
     without_rows : int
         Objects that were not visited before their first detection.
     objects : int
@@ -72,12 +72,11 @@ def before_detection(classifier: Classifier, light_curves: LightCurves, labels: 
         CONTEXT: classifier.predict(alone, view="full"),
     }
     if isinstance(classifier.model, Gru):
-        network = classifier.model.predict_context(alone)
-        calibration = classifier.calibration
-        said[NETWORK] = network if calibration is None else calibration.apply(network, np.zeros(len(alone)))
+        said[NETWORK] = classifier.model.predict_context(alone)
     said[BOTH] = classifier.predict(both, view="full")
-    scores = {
-        known: evaluate(found, labels, classifier.tree, decided=classifier.decide(found), mix=classifier.mix)
-        for known, found in said.items()
-    }
+    scores = {}
+    for known, found in said.items():
+        mix = classifier.model.mix if known == NETWORK else classifier.mix
+        decided = classifier.decide(found, prior=mix)
+        scores[known] = evaluate(found, labels, classifier.tree, decided=decided, mix=mix)
     return Before(scores, int((both.lengths == 0).sum()), len(both))

@@ -17,6 +17,7 @@ from telperion.examination.before import Before, before_detection
 from telperion.examination.course import AFTER, BEFORE, Course, Follower
 from telperion.examination.phases import predictions
 from telperion.examination.timing import RunTime, run_time
+from telperion.examination.trust import Trusted, TrustFollower
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.scores import LEVELS, PHASES, Evaluation
 from telperion.taxonomy import Taxonomy
@@ -38,6 +39,8 @@ class Examined:
     said : mapping of (View, float) to array, shape ``(n_objects, n_nodes)``
         Node probabilities by view and phase.
     courses : mapping of View to Course
+    trusted : Trusted
+        How far it can be believed in its own view.
     before : Before
     times : list of RunTime
     """
@@ -47,6 +50,7 @@ class Examined:
     evaluations: Mapping[View, Evaluation]
     said: Mapping[tuple[View, float], NDArray[np.float32]]
     courses: Mapping[View, Course]
+    trusted: Trusted
     before: Before
     times: list[RunTime]
 
@@ -159,11 +163,14 @@ def examine(
     evaluations: dict[View, Evaluation] = {}
     courses: dict[View, Course] = {}
     kept: dict[tuple[View, float], NDArray[np.float32]] = {}
+    trust = TrustFollower(classifier, known, labels, order[0], context)
     for view, grid in grids.items():
         follower, phases = Follower(labels, classifier.tree), {}
         for day, said in predictions(classifier, known, grid, view=view):
             if np.isfinite(day):
                 follower.add(day, said)
+            if view == order[0]:
+                trust.add(day, said, scored=day in days)
             if day in days:
                 decided = classifier.decide(said)
                 phases[day] = evaluate(said, labels, classifier.tree, decided=decided, mix=classifier.mix)
@@ -175,7 +182,7 @@ def examine(
     sizes = {min(batch, len(known)): runs for batch, runs in (batches or BATCHES).items()}
     times = [run_time(classifier, known, batch=batch, runs=runs) for batch, runs in sizes.items()]
     advance()
-    return Examined(name, classifier, evaluations, kept, courses, before, times)
+    return Examined(name, classifier, evaluations, kept, courses, trust.trusted(), before, times)
 
 
 def gaps(
