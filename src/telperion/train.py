@@ -20,8 +20,11 @@ from telperion.formats.parquet import read
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.models import Model
 from telperion.models.stack import Stack, choose_weights, member_probabilities
-from telperion.run import KINDS, Run
-from telperion.simulate.kinds import counts, mix
+from telperion.run import KINDS as MODELS
+from telperion.run import Run
+from telperion.simulate.kinds import KINDS, both, counts, mix
+from telperion.simulate.library import library
+from telperion.simulate.observe import Rules
 from telperion.simulate.save import Survey, save
 from telperion.simulate.stream import Stream
 from telperion.taxonomy import Taxonomy
@@ -80,7 +83,7 @@ def train(
     for number, member in enumerate(run.members):
         config = dataclasses.replace(run.config(member), view=chosen_view)
         place = Path(folder) / f"member-{number}"
-        fit = import_module(KINDS[member["kind"]][1]).fit
+        fit = import_module(MODELS[member["kind"]][1]).fit
         members.append(
             (member["kind"], fit(taught, held, tree, config, folder=place, progress=progress, seed=chosen_seed))
         )
@@ -105,9 +108,12 @@ def simulated(run: Run, folder: str | Path, *, progress: Progress | None = None)
         Shows the light curves that validate as they are simulated.
     """
     wanted, shares = run.streaming, mix(run.streaming.mix)
-    survey = Survey(Path(folder) / "training", counts(wanted.light_curves, shares), seed=wanted.seed)
+    kinds = both(KINDS, library(wanted.templates)) if wanted.templates else KINDS
+    rules = Rules(wanted.single, wanted.whole)
+    many, some = counts(wanted.light_curves, shares), counts(wanted.validation, shares)
+    survey = Survey(Path(folder) / "training", many, kinds=kinds, seed=wanted.seed, rules=rules)
     aside = Path(folder) / "validation"
-    save(aside, counts(wanted.validation, shares), seed=wanted.validation_seed, progress=progress)
+    save(aside, some, kinds=kinds, seed=wanted.validation_seed, rules=rules, progress=progress)
     return Stream(survey, wanted.epoch), read(aside)
 
 

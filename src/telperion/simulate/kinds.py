@@ -46,6 +46,22 @@ ORACLE = {
 MIXES: Mapping[str, Mapping[str, int]] = {"oracle": ORACLE, "even": dict.fromkeys(ORACLE, 1)}
 
 
+def both(one: Kinds, other: Kinds) -> Kinds:
+    """Give each class the sources of two sets, half of what happens from either.
+
+    Examples
+    --------
+    >>> both(KINDS, KINDS) == KINDS
+    True
+    """
+    halves: dict[str, dict[Source, float]] = {label: {} for label in one}
+    for kinds in (one, other):
+        for label, sources in kinds.items():
+            for source, share in sources.items():
+                halves[label][source] = halves[label].get(source, 0.0) + share / sum(sources.values()) / 2
+    return halves
+
+
 def counts(n: int, mix: Mapping[str, float]) -> dict[str, int]:
     """Share light curves out among classes, to the nearest whole ones that add up.
 
