@@ -224,6 +224,8 @@ class Trainer:
         if config.preset == "telperion":
             shares = np.array(config.context_mix) / sum(config.context_mix)
             lost = _LOST_GROUPS[rng.choice(3, len(cut), p=shares)]
+            if config.context_noise:
+                static = context.jitter(static, rng, config.context_noise)
             static = context.drop(static, lost | (rng.random(lost.shape) < config.group_dropout))
         order = np.argsort(cut.lengths * rng.uniform(0.9, 1.1, len(cut)), kind="stable")
         order = order[cut.lengths[order] > 0]
