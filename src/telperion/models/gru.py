@@ -56,6 +56,8 @@ class GruConfig:
     phases : int
         0: cut each object's rows to a share drawn from U(0.1, 1), as ORACLE. n: cut at n days after the first detection
         drawn log-uniformly, with a loss at each.
+    short : float
+        Of `phases`: share of the objects that are cut within the first 80 days.
     context_mix : tuple of 3 floats
         Shares of the objects of an epoch that keep all context, lose the spectroscopic redshift, lose everything.
     group_dropout : float
@@ -102,6 +104,7 @@ class GruConfig:
     alpha: float = 0.0
     balance: float = 0.5
     phases: int = 4
+    short: float = 0.0
     context_mix: tuple[float, float, float] = (0.4, 0.3, 0.3)
     group_dropout: float = 0.1
     context_noise: float = 0.0
@@ -145,10 +148,10 @@ _CHOICES = {
 }
 _RANGES = {
     "hidden": (1, 4096), "layers": (1, 8), "head": (1, 4096), "dropout": (0, 0.95), "alpha": (0, 10), "balance": (0, 2),
-    "phases": (0, 1000), "group_dropout": (0, 1), "context_noise": (0, 10), "resampled": (0, 1), "noise": (0, 10),
-    "row_dropout": (0, 0.95), "epochs": (1, 100_000),
-    "patience": (1, 100_000), "batch_size": (1, 1_000_000), "learning_rate": (1e-9, 1), "weight_decay": (0, 10),
-    "clip": (1e-9, float("inf")), "average": (0, 0.99999),
+    "phases": (0, 1000), "short": (0, 1), "group_dropout": (0, 1), "context_noise": (0, 10), "resampled": (0, 1),
+    "noise": (0, 10), "row_dropout": (0, 0.95), "epochs": (1, 100_000), "patience": (1, 100_000),
+    "batch_size": (1, 1_000_000), "learning_rate": (1e-9, 1), "weight_decay": (0, 10), "clip": (1e-9, float("inf")),
+    "average": (0, 0.99999),
 }  # fmt: skip
 
 TELPERION = GruConfig()

@@ -229,7 +229,7 @@ class Trainer:
         curves, static = self._resample(rng)
         curves = perturb(curves, rng, noise=config.noise, row_dropout=config.row_dropout)
         if config.phases:
-            cut, places = draw_days(curves, rng, config.view, config.phases)
+            cut, places = draw_days(curves, rng, config.view, config.phases, short=config.short)
         else:
             cut, places = draw_shares(view(curves, np.inf, config.view), rng)
         if config.preset == "telperion":
