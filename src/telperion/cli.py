@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("-o", "--output", type=Path, required=True, help="folder, or with --gallery the picture")
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("-j", "--jobs", type=int, default=1, help="processes")
-    simulate.add_argument("--mix", default="oracle", help="oracle, even, rates, or classes: 'KN=1,TDE=2'")
+    simulate.add_argument("--mix", default="oracle", help="oracle, root, even, rates, or classes: 'KN=1,TDE=2'")
     simulate.add_argument("--format", choices=["parquet", "snana"], default="parquet")
     simulate.add_argument("--held-out", action="store_true", help="a test set: shifted populations, other templates")
     simulate.add_argument("--opsim", type=Path, help="a list of pointings in place of the one that ships")

@@ -203,8 +203,8 @@ class Streaming:
         Light curves of an epoch.
     validation : int
         Light curves of the survey that chooses the epoch and the decision rule.
-    mix : str
-        Of the classes, as `telperion.simulate.kinds.mix` reads it.
+    mix, validation_mix : str
+        Of the classes, as `telperion.simulate.kinds.mix` reads it; that which validates has the same if it is empty.
     seed, validation_seed : int
         Of the two surveys.
     templates : str
@@ -218,6 +218,7 @@ class Streaming:
     epoch: int
     validation: int
     mix: str = "oracle"
+    validation_mix: str = ""
     seed: int = 1
     validation_seed: int = 3
     templates: str = ""

@@ -107,10 +107,11 @@ def simulated(run: Run, folder: str | Path, *, progress: Progress | None = None)
     progress : rich.progress.Progress, optional
         Shows the light curves that validate as they are simulated.
     """
-    wanted, shares = run.streaming, mix(run.streaming.mix)
+    wanted = run.streaming
     kinds = both(KINDS, library(wanted.templates)) if wanted.templates else KINDS
     rules = Rules(wanted.single, wanted.whole)
-    many, some = counts(wanted.light_curves, shares), counts(wanted.validation, shares)
+    many = counts(wanted.light_curves, mix(wanted.mix))
+    some = counts(wanted.validation, mix(wanted.validation_mix or wanted.mix))
     survey = Survey(Path(folder) / "training", many, kinds=kinds, seed=wanted.seed, rules=rules)
     aside = Path(folder) / "validation"
     save(aside, some, kinds=kinds, seed=wanted.validation_seed, rules=rules, progress=progress)

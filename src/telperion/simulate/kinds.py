@@ -43,7 +43,12 @@ ORACLE = {
 } | dict.fromkeys(("SNIa", "SNIb/c", "SNII", "SLSN", "TDE", "PISN", "EB", "AGN"), 60_000)  # fmt: skip
 """Light curves of each class that ORACLE was trained and tested on (Shah et al. 2025, after its caps)."""
 
-MIXES: Mapping[str, Mapping[str, int]] = {"oracle": ORACLE, "even": dict.fromkeys(ORACLE, 1)}
+MIXES: Mapping[str, Mapping[str, int]] = {
+    "oracle": ORACLE,
+    "root": {label: round(count**0.5) for label, count in ORACLE.items()},
+    "even": dict.fromkeys(ORACLE, 1),
+}
+"""Class mixes by name: ``root`` lies halfway between the other two."""
 
 
 def both(one: Kinds, other: Kinds) -> Kinds:
