@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from telperion.evaluate import LEVELS, bootstrap, bootstrap_gap, evaluate, level_nodes, reliability, roc_curve
+from telperion.evaluate import LEVELS, bootstrap, bootstrap_gap, evaluate, level_nodes, reliability, roc_curve, wilson
 from telperion.taxonomy import Taxonomy
 
 TREE = Taxonomy.load("plasticc")
@@ -393,3 +393,12 @@ def test_calibration_is_judged_on_the_mix_of_the_objects_scored(rng):
         assert told[level].summary["top_label_calibration_error"] < 0.015
         assert told[level].log_loss < untold[level].log_loss
     assert untold["leaves"].summary["top_label_calibration_error"] > 0.03
+
+
+def test_the_interval_of_a_share_is_wilsons():
+    from scipy.stats import binomtest
+
+    for hits, trials in ((0, 5), (17, 19), (3, 14), (150, 162), (7, 7)):
+        other = binomtest(hits, trials).proportion_ci(method="wilson")
+        np.testing.assert_allclose(wilson(hits, trials), other, atol=1e-6)
+    assert wilson([0, 1], [0, 2])[:, 0].tolist() == [0, 1]

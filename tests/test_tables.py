@@ -14,6 +14,7 @@ from telperion.tables import (
     class_table,
     comparison_table,
     gap_table,
+    recall_table,
     shown_days,
     summary_table,
     to_html,
@@ -133,3 +134,16 @@ def test_text_cannot_break_out_of_a_table():
 
 def test_a_table_without_a_title_has_none_in_markdown():
     assert to_markdown(Table("", [("", "a")], [["b"]])).startswith("| a |")
+
+
+def test_shares_of_few_objects_stand_with_their_intervals():
+    tree = Taxonomy.load("plasticc")
+    labels = np.repeat([tree.index("KN"), tree.index("SNIa")], [4, 6])
+    said = tree.ancestors[np.where(np.arange(10) % 4 == 0, tree.index("SNII"), labels)].astype(float)
+    run = Evaluation("alert", "none", {2.0: evaluate(said, labels, tree)})
+    table = recall_table([("ours", run)], days=[2])
+    found = {(row[0], row[1]): row[3:] for row in table.rows}
+    assert found["leaves", "KN"] == ["4", "0.750 [0.301, 0.954]"]
+    assert found["leaves", "all"] == ["10", "0.700 [0.397, 0.892]"]
+    assert found["level 2", "SN"] == ["6", "1.000 [0.610, 1.000]"]
+    assert ("leaves", "TDE") not in found

@@ -66,11 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("-o", "--output", type=Path, required=True, help="folder, or with --gallery the picture")
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("-j", "--jobs", type=int, default=1, help="processes")
-    simulate.add_argument("--mix", default="oracle", help="oracle, even, rates, or classes: 'KN=1,TDE=2'")
+    simulate.add_argument("--mix", default="oracle", help="oracle, root, even, rates, or classes: 'KN=1,TDE=2'")
     simulate.add_argument("--format", choices=["parquet", "snana"], default="parquet")
     simulate.add_argument("--held-out", action="store_true", help="a test set: shifted populations, other templates")
     simulate.add_argument("--opsim", type=Path, help="a list of pointings in place of the one that ships")
     simulate.add_argument("--templates", type=Path, help="folder of template files, used for the classes they cover")
+    simulate.add_argument("--both", action="store_true", help="half from templates, half from formulae")
+    simulate.add_argument("--single", type=float, default=0.0, help="share of objects that trigger on one detection")
+    simulate.add_argument("--whole", type=float, default=0.0, help="share of objects that keep rows of all seasons")
     simulate.add_argument("--gallery", action="store_true", help="draw a page of light curves of each class instead")
     simulate.set_defaults(command=_simulate)
 
@@ -161,7 +164,8 @@ def _tree(arguments: argparse.Namespace) -> None:
 
 def _simulate(arguments: argparse.Namespace) -> None:
     from telperion.simulate.cadence import Cadence
-    from telperion.simulate.kinds import KINDS, counts, mix
+    from telperion.simulate.kinds import KINDS, both, counts, mix
+    from telperion.simulate.observe import Rules
     from telperion.simulate.rates import expected
     from telperion.simulate.save import save
     from telperion.simulate.shifted import shifted
@@ -173,6 +177,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
         from telperion.simulate.literature import templates
 
         kinds = library(arguments.templates, held_out=arguments.held_out)
+        kinds = both(KINDS, kinds) if arguments.both else kinds
         Console().print(f"from templates: {', '.join(templates(kinds))}; all other classes from formulae")
     if arguments.held_out:
         kinds = shifted(kinds)
@@ -188,7 +193,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
     with progress_bar() as progress:
         total = save(
             arguments.output, wanted, kinds=kinds, cadence=cadence, seed=arguments.seed, jobs=arguments.jobs,
-            form=arguments.format, progress=progress,
+            form=arguments.format, rules=Rules(arguments.single, arguments.whole), progress=progress,
         )  # fmt: skip
     Console().print(f"{total:,} light curves: {arguments.output}")
 

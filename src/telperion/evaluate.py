@@ -45,6 +45,7 @@ __all__ = [
     "level_nodes",
     "reliability",
     "roc_curve",
+    "wilson",
 ]
 
 N_BINS = 15
@@ -203,6 +204,31 @@ def reliability(probability: ArrayLike, right: ArrayLike) -> NDArray[np.float64]
     count, belief, truth = (np.bincount(place, weights, N_BINS) for weights in (None, probability, np.asarray(right)))
     with np.errstate(invalid="ignore"):  # 0/0 is the NaN that is promised
         return np.column_stack([belief / count, truth / count, count])
+
+
+def wilson(hits: ArrayLike, trials: ArrayLike) -> NDArray[np.float64]:
+    """Give the 95 % score interval of a share (Wilson 1927), which holds for few objects too.
+
+    Parameters
+    ----------
+    hits, trials : array of int, shape ``(...)``
+
+    Returns
+    -------
+    array, shape ``(2, ...)``
+        Lower and upper end; 0 and 1 without trials.
+
+    Examples
+    --------
+    >>> wilson(17, 19).round(2)
+    array([0.69, 0.97])
+    """
+    count, z = np.asarray(trials, dtype=np.float64), 1.959964
+    share = np.divide(hits, count, out=np.full(count.shape, 0.5), where=count > 0)
+    centre = share * count + z * z / 2
+    half = z * np.sqrt(count * share * (1 - share) + z * z / 4)
+    ends = np.where(count > 0, (centre + np.multiply.outer([-1, 1], half)) / (count + z * z), 0.0)
+    return np.clip(np.where(count > 0, ends, np.reshape([0.0, 1.0], (2,) + (1,) * count.ndim)), 0, 1)
 
 
 def bootstrap(level: LevelScores, *, n_draws: int = 1000, seed: int = 0) -> Interval:

@@ -36,11 +36,15 @@ from telperion.tables import (
     comparison_table,
     day_name,
     deviation,
+    recall_table,
     shown_days,
     summary_table,
     to_html,
     to_rich,
 )
+
+FEW = 1000
+"""Objects below which shares are shown with their intervals."""
 
 History = Sequence[Mapping[str, float]]
 """One mapping an epoch, with ``epoch``, ``loss`` and perhaps ``validation_loss``."""
@@ -69,6 +73,8 @@ def show(runs: Runs, *, days: Sequence[float] = DAYS, console: Console | None = 
     else:
         (repeats,) = gathered.values()
         tables = [*(class_table(repeats, level, days) for level in LEVELS), summary_table(repeats, days)]
+    if max(run.phases[run.days[0]]["leaves"].n_objects for _, run in runs) < FEW:
+        tables.append(recall_table(runs, days=days))
     console = console or Console()
     for table in tables:
         console.print(to_rich(table))

@@ -203,18 +203,27 @@ class Streaming:
         Light curves of an epoch.
     validation : int
         Light curves of the survey that chooses the epoch and the decision rule.
-    mix : str
-        Of the classes, as `telperion.simulate.kinds.mix` reads it.
+    mix, validation_mix : str
+        Of the classes, as `telperion.simulate.kinds.mix` reads it; that which validates has the same if it is empty.
     seed, validation_seed : int
         Of the two surveys.
+    templates : str
+        Folder of template files; half of what happens in the classes that they cover is drawn from them. None if empty.
+    single, whole : float
+        Shares of the objects that trigger with one detection, and of which the rows of all seasons are kept, see
+        `telperion.simulate.observe.Rules`.
     """
 
     light_curves: int
     epoch: int
     validation: int
     mix: str = "oracle"
+    validation_mix: str = ""
     seed: int = 1
     validation_seed: int = 3
+    templates: str = ""
+    single: float = 0.0
+    whole: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.epoch <= self.light_curves or self.validation < 1 or self.seed == self.validation_seed:

@@ -16,6 +16,7 @@ import rich.box
 import rich.table
 from numpy.typing import NDArray
 
+from telperion.evaluate import wilson
 from telperion.scores import LEVELS, Evaluation, LevelScores, shared_days
 
 Runs = Sequence[tuple[str, Evaluation]]
@@ -142,6 +143,34 @@ def comparison_table(
     ]
     columns = [("", "run"), *((level, day_name(day)) for level in levels for day in days)]
     return Table(f"{_heading(measure)} by level and days since first detection", columns, rows)
+
+
+def recall_table(runs: Runs, levels: Sequence[str] = ("level 2", "leaves"), days: Sequence[float] = DAYS) -> Table:
+    """Show which share of each true class is decided rightly, with its 95 % interval; for sets of few objects.
+
+    Repeats of one name are counted together, as if each object had been drawn as often.
+    """
+    days = shown_days([run for _, run in runs], days)
+    rows: list[list[str]] = []
+    rules = []
+    for level in levels:
+        rules.append(len(rows))
+        classes = runs[0][1].phases[days[0]][level].classes
+        for place, label in [(None, "all"), *enumerate(classes)]:
+            for name, repeats in by_name(runs).items():
+                cells = []
+                for day in days:
+                    confusion = np.sum([run.phases[day][level].confusion for run in repeats], axis=0)
+                    right, objects = np.diagonal(confusion), confusion.sum(axis=1)
+                    chosen = slice(None) if place is None else place
+                    hits, trials = right[chosen].sum(), objects[chosen].sum()
+                    low, high = wilson(hits, trials)
+                    cells.append(f"{number(hits / trials)} [{number(low)}, {number(high)}]" if trials else "")
+                if any(cells):
+                    rows.append([level, label, name, f"{trials:,}", *cells])
+    columns = [("", "level"), ("", "class"), ("", "run"), ("", "objects"), *(("", day_name(day)) for day in days)]
+    title = "Share decided rightly by days since first detection [95 % interval]"
+    return Table(title, columns, rows, n_words=3, rules=rules[1:])
 
 
 def gap_table(

@@ -20,8 +20,11 @@ from telperion.formats.parquet import read
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.models import Model
 from telperion.models.stack import Stack, choose_weights, member_probabilities
-from telperion.run import KINDS, Run
-from telperion.simulate.kinds import counts, mix
+from telperion.run import KINDS as MODELS
+from telperion.run import Run
+from telperion.simulate.kinds import KINDS, both, counts, mix
+from telperion.simulate.library import library
+from telperion.simulate.observe import Rules
 from telperion.simulate.save import Survey, save
 from telperion.simulate.stream import Stream
 from telperion.taxonomy import Taxonomy
@@ -80,7 +83,7 @@ def train(
     for number, member in enumerate(run.members):
         config = dataclasses.replace(run.config(member), view=chosen_view)
         place = Path(folder) / f"member-{number}"
-        fit = import_module(KINDS[member["kind"]][1]).fit
+        fit = import_module(MODELS[member["kind"]][1]).fit
         members.append(
             (member["kind"], fit(taught, held, tree, config, folder=place, progress=progress, seed=chosen_seed))
         )
@@ -104,10 +107,14 @@ def simulated(run: Run, folder: str | Path, *, progress: Progress | None = None)
     progress : rich.progress.Progress, optional
         Shows the light curves that validate as they are simulated.
     """
-    wanted, shares = run.streaming, mix(run.streaming.mix)
-    survey = Survey(Path(folder) / "training", counts(wanted.light_curves, shares), seed=wanted.seed)
+    wanted = run.streaming
+    kinds = both(KINDS, library(wanted.templates)) if wanted.templates else KINDS
+    rules = Rules(wanted.single, wanted.whole)
+    many = counts(wanted.light_curves, mix(wanted.mix))
+    some = counts(wanted.validation, mix(wanted.validation_mix or wanted.mix))
+    survey = Survey(Path(folder) / "training", many, kinds=kinds, seed=wanted.seed, rules=rules)
     aside = Path(folder) / "validation"
-    save(aside, counts(wanted.validation, shares), seed=wanted.validation_seed, progress=progress)
+    save(aside, some, kinds=kinds, seed=wanted.validation_seed, rules=rules, progress=progress)
     return Stream(survey, wanted.epoch), read(aside)
 
 

@@ -425,6 +425,19 @@ def test_the_weights_are_read_back_from_the_graph(preset, tree, tmp_path):
     assert all(torch.equal(begun[name], weight) for name, weight in network.state_dict().items())
 
 
+def test_nodes_of_the_same_name_keep_what_was_learnt_of_them(tree, tmp_path):
+    config = SMALL["telperion"]
+    network = build_network(config, len(tree)).eval()
+    Gru(config, tree, np.ones(tree.leaves.size), export_onnx(network)).save(tmp_path / "old" / "model")
+    other = Taxonomy("other", {"Alert": {"SNIa": {}, "Nova": {}, "AGN": {}, "SNII": {}}})
+    start = replace(config, start=str(tmp_path / "old"))
+    begun = Trainer(make_curves(0, 12), None, other, start, tmp_path / "new", 1).network.state_dict()
+    for name in LEAVES:
+        for part in ("logits.weight", "logits.bias"):
+            assert torch.equal(begun[part][other.index(name)], network.state_dict()[part][tree.index(name)])
+    assert not torch.equal(begun["logits.weight"][other.index("Nova")], network.state_dict()["logits.weight"][0])
+
+
 @pytest.mark.parametrize("preset", SMALL)
 def test_context_alone_is_asked_as_after_a_series_of_length_zero(preset, tree):
     """Against torch: a state of zeros and, for our own preset, a last row of zeros."""

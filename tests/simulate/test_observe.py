@@ -8,6 +8,7 @@ from telperion.simulate.observe import (
     APART,
     SATURATION,
     SEASON_GAP,
+    Rules,
     beginnings,
     could_trigger,
     detections,
@@ -66,13 +67,14 @@ def test_noise_alone_is_no_detection(rng):
 
 
 def test_a_trigger_needs_two_detections_half_an_hour_apart():
-    sky = a_sky([1.0, 1.01, 1.02, 2.0, 3.0])
+    sky, apart = a_sky([1.0, 1.01, 1.02, 2.0, 3.0]), np.array([APART])
     mark = lambda *rows: np.isin(np.arange(5), rows)  # noqa: E731
-    assert triggers(sky, mark(0, 1)) == -1
-    assert triggers(sky, mark(0, 1, 3)) == 3
-    assert triggers(sky, mark(1, 2, 4)) == 4
-    assert triggers(sky, mark(4)) == -1
-    assert triggers(sky, mark()) == -1
+    assert triggers(sky, mark(0, 1), apart) == -1
+    assert triggers(sky, mark(0, 1, 3), apart) == 3
+    assert triggers(sky, mark(1, 2, 4), apart) == 4
+    assert triggers(sky, mark(4), apart) == -1
+    assert triggers(sky, mark(), apart) == -1
+    assert triggers(sky, mark(4), np.zeros(1)) == 4
     assert APART > 0.0208
 
 
@@ -82,14 +84,14 @@ def test_what_is_there_from_the_start_is_found_from_any_visit_on_after_which_it_
         np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n, bool), np.arange(n + 1) * 20, np.tile(visits, n),
         np.full(n * 20, 2, np.int8), np.full(n * 20, 24.0),
     )  # fmt: skip
-    detectable = np.tile(np.isin(np.arange(20), [3, 8, 12]), n)
-    begin = beginnings(sky, detectable, rng)
+    detectable, apart = np.tile(np.isin(np.arange(20), [3, 8, 12]), n), np.full(n, APART)
+    begin = beginnings(sky, detectable, apart, rng)
     found = np.bincount(((begin - 60300) / 10).astype(int), minlength=20)
     assert (found[9:] == 0).all()
     np.testing.assert_allclose(found[:9], n / 9, rtol=0.2)
-    assert (triggers(sky, detectable & (sky.time >= begin[sky.owner])) >= 0).all()
+    assert (triggers(sky, detectable & (sky.time >= begin[sky.owner]), apart) >= 0).all()
     for late in (np.zeros(n * 20, bool), np.tile(np.isin(np.arange(20), [7, 8, 12]), n)):
-        assert (beginnings(sky, late, rng) == -np.inf).all()
+        assert (beginnings(sky, late, apart, rng) == -np.inf).all()
 
 
 def test_seasons_without_a_detection_are_left_out(rng):
@@ -99,6 +101,28 @@ def test_seasons_without_a_detection_are_left_out(rng):
     rows = observe(sky, Light(flux, np.zeros(70)), rng)
     np.testing.assert_array_equal(rows.time, second)
     assert seasons(sky).max() == 1
+
+
+def test_rules_say_how_many_detections_it_takes_and_which_rows_are_kept(rng):
+    first, second = 60300 + np.arange(40) * 1.0, 60300 + 40 + SEASON_GAP + 1 + np.arange(30)
+    sky = a_sky(np.concatenate([first, second]))
+    once = Light(np.where(np.arange(70) == 65, nanojansky(18.0), 0.0), np.zeros(70))
+    assert len(observe(sky, once, rng).objects) == 0
+    alone = observe(sky, once, rng, rules=Rules(single=1))
+    assert alone.detected.sum() == 1
+    assert alone.time[alone.trigger[0]] == sky.time[65]
+    np.testing.assert_array_equal(alone.time, second)
+    np.testing.assert_array_equal(observe(sky, once, rng, rules=Rules(single=1, whole=1)).time, sky.time)
+    with pytest.raises(ValueError, match=r"shares are 0.0 and 1.5"):
+        Rules(whole=1.5)
+
+
+def test_each_object_has_rules_of_its_own(make_sky, rng):
+    sky = make_sky(2000)
+    once = Light(np.zeros(len(sky.owner)), np.zeros(len(sky.owner)))
+    once.difference[sky.offsets[:-1]] = nanojansky(17.0)
+    kept = observe(sky, once, rng, rules=Rules(single=0.3))
+    assert 500 < len(kept.objects) < 700
 
 
 def test_saturated_rows_are_dropped(rng):

@@ -74,7 +74,7 @@ def test_nothing_that_would_trigger_is_left_out_early(monkeypatch):
     for cut in (True, False):
         if not cut:
             monkeypatch.setattr(Explosions, "brightest", lambda drawn: np.full((len(drawn.redshift), 6), 1e12))
-            monkeypatch.setattr("telperion.simulate.survey.could_be_seen_twice", lambda sky, _: np.ones(len(sky), bool))
+            monkeypatch.setattr("telperion.simulate.survey.could_be_seen", lambda sky, *_: np.ones(len(sky), bool))
         found.append(attempt(Superluminous(), shipped_cadence(), 1500, np.random.default_rng(5)).context["ra"])
     only = [set(one.tolist()) - set(other.tolist()) for one, other in (found, found[::-1])]
     assert len(only[0]) + len(only[1]) < 0.2 * len(found[0])  # other noise, so that those at the limit differ

@@ -29,6 +29,9 @@ _COLUMNS = {
     group: slice(int(np.searchsorted(_GROUP_OF, k)), int(np.searchsorted(_GROUP_OF, k, side="right")))
     for k, group in enumerate(GROUPS)
 }
+_BLUR = {"log_error": 0.15, "snsep": 0.1, "ellipticity": 0.05, "logmass": 0.1}
+_EACH = np.array([0.025 if "mag_" in name else _BLUR.get(name.split("_", 1)[1], 0) for name in NAMES], dtype=np.float32)
+_TOGETHER = np.array([0.075 if "mag_" in name else 0 for name in NAMES], dtype=np.float32)
 _LARGEST_REDSHIFT = 20.0
 _SCALES = np.array([[1], [1], [5]], dtype=np.float32)  # these two undo the scale of the modulus
 _ZEROS = np.array([[0], [0], [40]], dtype=np.float32)
@@ -92,6 +95,17 @@ def drop(static: NDArray[np.float32], groups: NDArray[np.bool_]) -> NDArray[np.f
         True where a group, in the order of `GROUPS`, is taken away.
     """
     return np.where(groups[:, _GROUP_OF], np.float32(0), static)
+
+
+def jitter(static: NDArray[np.float32], rng: np.random.Generator, amount: float = 1.0) -> NDArray[np.float32]:
+    """Blur what no two surveys state alike: errors of redshifts, by .3 dex, and hosts.
+
+    Magnitudes of a host are off by .3 mag together and .1 mag each, its mass by .2 dex, its distance by a tenth; all of
+    this `amount` times. What is unknown stays unknown, and redshifts and dust stay as they are.
+    """
+    each = rng.standard_normal(static.shape, dtype=np.float32) * _EACH
+    together = rng.standard_normal((len(static), 1), dtype=np.float32) * _TOGETHER
+    return np.where(static != 0, static + np.float32(amount) * (each + together), static)
 
 
 def best_redshift(static: NDArray[np.float32]) -> NDArray[np.floating]:

@@ -11,6 +11,9 @@ from telperion.lightcurves import LightCurves
 SHORTEST_DAYS, LONGEST_DAYS = 0.4, 1500.0
 """Range from which days after the first detection are drawn, log-uniformly."""
 
+SHORT_DAYS = 80.0
+"""End of that range for objects that are to be young."""
+
 
 def keep_share(light_curves: LightCurves, shares: NDArray[np.float64]) -> LightCurves:
     """Keep the first rows of each object: the given share, shape ``(n_objects,)``, rounded down, at least one.
@@ -40,12 +43,20 @@ def draw_shares(light_curves: LightCurves, rng: np.random.Generator) -> tuple[Li
 
 
 def draw_days(
-    light_curves: LightCurves, rng: np.random.Generator, kind: View, n_phases: int
+    light_curves: LightCurves, rng: np.random.Generator, kind: View, n_phases: int, *, short: float = 0.0
 ) -> tuple[LightCurves, NDArray[np.int64]]:
     """Cut each object at the latest of `n_phases` days after its first detection, drawn log-uniformly.
 
     An object draws all its days from before or all from after the moment at which forced photometry comes in, so that
     in the alert view, too, what was known at an earlier day is the beginning of what was known at a later one.
+
+    Parameters
+    ----------
+    light_curves : LightCurves
+    kind : {"full", "alert"}
+    n_phases : int
+    short : float
+        Share of the objects all of whose days are below `SHORT_DAYS`: more of what is young, and less to compute.
 
     Returns
     -------
@@ -54,7 +65,9 @@ def draw_days(
     places : array of int, shape ``(n_objects, n_phases)``
         The last row at each of the days (-1 without rows).
     """
-    span = np.log(LONGEST_DAYS / SHORTEST_DAYS)
+    span = np.full((len(light_curves), 1), np.log(LONGEST_DAYS / SHORTEST_DAYS))
+    if short:
+        span[rng.random(len(light_curves)) < short] = np.log(SHORT_DAYS / SHORTEST_DAYS)
     early = np.log(FORCED / SHORTEST_DAYS) / span
     is_early = rng.random((len(light_curves), 1)) < early
     draw = rng.random((len(light_curves), n_phases))

@@ -56,10 +56,15 @@ class GruConfig:
     phases : int
         0: cut each object's rows to a share drawn from U(0.1, 1), as ORACLE. n: cut at n days after the first detection
         drawn log-uniformly, with a loss at each.
+    short : float
+        Of `phases`: share of the objects that are cut within the first 80 days.
     context_mix : tuple of 3 floats
         Shares of the objects of an epoch that keep all context, lose the spectroscopic redshift, lose everything.
     group_dropout : float
         Chance of each group of context to be lost beyond that.
+    context_noise : float
+        Augmentation: how much errors of redshifts and what is known of hosts are blurred
+        (`telperion.encode.context.jitter`).
     resampled : float
         Augmentation: share of an epoch's objects that are farther, noisier copies (`telperion.encode.resample`).
     noise, row_dropout : float
@@ -76,9 +81,9 @@ class GruConfig:
     average : float
         Decay of the running average of the weights, which is what is validated and kept; 0 for none.
     start : str
-        What was learnt on other objects or along another tree, whose weights this training begins with (all but the
-        last layer where the trees differ): a classifier that comes with the package, by its name, one in a folder, or
-        the checkpoint of a finished training; none if empty.
+        What was learnt on other objects or along another tree, whose weights this training begins with
+        (`telperion.models.gru_training.start_from`): a classifier that comes with the package, by its name, one in a
+        folder, or the checkpoint of a finished training; none if empty.
     precision : {"float32", "bfloat16"}
         To which the factors of products of matrices may be rounded in training; the sums are float32 either way.
 
@@ -99,8 +104,10 @@ class GruConfig:
     alpha: float = 0.0
     balance: float = 0.5
     phases: int = 4
+    short: float = 0.0
     context_mix: tuple[float, float, float] = (0.4, 0.3, 0.3)
     group_dropout: float = 0.1
+    context_noise: float = 0.0
     resampled: float = 0.7
     noise: float = 0.3
     row_dropout: float = 0.3
@@ -125,7 +132,8 @@ class GruConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected {low} to {high}")
         if len(self.context_mix) != 3 or min(self.context_mix) < 0 or sum(self.context_mix) <= 0:
             raise ValueError(f"context_mix is {self.context_mix}, expected three shares that are not negative")
-        if self.preset == "oracle" and (self.rhythm or self.group_dropout or any(self.context_mix[1:])):
+        ours = self.rhythm or self.group_dropout or self.context_noise or any(self.context_mix[1:])
+        if self.preset == "oracle" and ours:
             raise ValueError(
                 "the preset 'oracle' knows no rhythm and no groups of context: context_mix (1, 0, 0), group_dropout 0"
             )
@@ -140,10 +148,10 @@ _CHOICES = {
 }
 _RANGES = {
     "hidden": (1, 4096), "layers": (1, 8), "head": (1, 4096), "dropout": (0, 0.95), "alpha": (0, 10), "balance": (0, 2),
-    "phases": (0, 1000), "group_dropout": (0, 1), "resampled": (0, 1), "noise": (0, 10), "row_dropout": (0, 0.95),
-    "epochs": (1, 100_000),
-    "patience": (1, 100_000), "batch_size": (1, 1_000_000), "learning_rate": (1e-9, 1), "weight_decay": (0, 10),
-    "clip": (1e-9, float("inf")), "average": (0, 0.99999),
+    "phases": (0, 1000), "short": (0, 1), "group_dropout": (0, 1), "context_noise": (0, 10), "resampled": (0, 1),
+    "noise": (0, 10), "row_dropout": (0, 0.95), "epochs": (1, 100_000), "patience": (1, 100_000),
+    "batch_size": (1, 1_000_000), "learning_rate": (1e-9, 1), "weight_decay": (0, 10), "clip": (1e-9, float("inf")),
+    "average": (0, 0.99999),
 }  # fmt: skip
 
 TELPERION = GruConfig()

@@ -27,7 +27,7 @@ from telperion.encode.view import view
 from telperion.lightcurves import LightCurves
 from telperion.loss import assumed_mix, build_loss
 from telperion.models.card import SHIPPED, checked_file
-from telperion.models.gru import MAX_FILE_BYTES, NETWORK, Gru, GruConfig, encoder
+from telperion.models.gru import CARD, MAX_FILE_BYTES, NETWORK, Gru, GruConfig, encoder
 from telperion.models.gru_network import build_network
 from telperion.models.gru_onnx import export_onnx, read_weights
 from telperion.simulate.stream import Stream
@@ -120,29 +120,40 @@ def _precision(name: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def start_from(start: str, network: torch.nn.Module) -> None:
-    """Give a network the weights of another; its last layer stays as drawn where the trees differ.
+def start_from(start: str, network: torch.nn.Module, tree: Taxonomy) -> None:
+    """Give a network the weights of another.
+
+    Where the trees differ, nodes of the same name keep what was learnt of them if a classifier is given (a checkpoint
+    knows no names), and the last layer is as drawn for all others.
 
     Parameters
     ----------
     start : str
         The checkpoint of a training, of which the best weights are taken; or a classifier, its folder or, of one that
         comes with the package, its name.
+    network : torch.nn.Module
+    tree : Taxonomy
+        Of the network.
 
     Raises
     ------
     ValueError
         There is no such thing, or its network has other layers.
     """
-    path = Path(start)
-    folder = path if path.is_dir() else SHIPPED / start
+    path, own = Path(start), network.state_dict()
+    folder = (path if path.is_dir() else SHIPPED / start) / "model"
     if path.is_file():
         found = {n.removeprefix("best."): value for n, value in _tensors(path)[1].items() if n.startswith("best.")}
-    elif (graph := folder / "model" / NETWORK).is_file():
-        found = read_weights(checked_file(graph, MAX_FILE_BYTES).read_bytes())
+    elif (folder / NETWORK).is_file():
+        found = read_weights(checked_file(folder / NETWORK, MAX_FILE_BYTES).read_bytes())
+        old = json.loads(checked_file(folder / CARD, MAX_FILE_BYTES).read_text(encoding="utf-8"))["nodes"]
+        known = [(new, old.index(node)) for new, node in enumerate(tree.nodes) if node in old]
+        for name in ("logits.weight", "logits.bias"):
+            rows = own[name].clone()
+            rows[[new for new, _ in known]] = found[name][[place for _, place in known]]
+            found[name] = rows
     else:
         raise ValueError(f"there is no checkpoint and no recurrent classifier {start!r} to start from")
-    own = network.state_dict()
     other = {name for name in own if name not in found or found[name].shape != own[name].shape}
     if foreign := sorted(name for name in other if not name.startswith("logits.")):
         raise ValueError(f"{start} is of a network with other layers: {foreign[0]!r} does not fit")
@@ -184,7 +195,7 @@ class Trainer:
         torch.manual_seed(seed)
         self.network = build_network(config, len(tree))
         if config.start:
-            start_from(config.start, self.network)
+            start_from(config.start, self.network, tree)
         self.optimiser = self._build_optimiser()
         self.average = {name: weight.detach().clone() for name, weight in self.network.state_dict().items()}
         self.best = {name: weight.clone() for name, weight in self.average.items()}
@@ -219,12 +230,14 @@ class Trainer:
         curves, static = self._resample(rng)
         curves = perturb(curves, rng, noise=config.noise, row_dropout=config.row_dropout)
         if config.phases:
-            cut, places = draw_days(curves, rng, config.view, config.phases)
+            cut, places = draw_days(curves, rng, config.view, config.phases, short=config.short)
         else:
             cut, places = draw_shares(view(curves, np.inf, config.view), rng)
         if config.preset == "telperion":
             shares = np.array(config.context_mix) / sum(config.context_mix)
             lost = _LOST_GROUPS[rng.choice(3, len(cut), p=shares)]
+            if config.context_noise:
+                static = context.jitter(static, rng, config.context_noise)
             static = context.drop(static, lost | (rng.random(lost.shape) < config.group_dropout))
         order = np.argsort(cut.lengths * rng.uniform(0.9, 1.1, len(cut)), kind="stable")
         order = order[cut.lengths[order] > 0]

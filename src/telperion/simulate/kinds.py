@@ -43,7 +43,28 @@ ORACLE = {
 } | dict.fromkeys(("SNIa", "SNIb/c", "SNII", "SLSN", "TDE", "PISN", "EB", "AGN"), 60_000)  # fmt: skip
 """Light curves of each class that ORACLE was trained and tested on (Shah et al. 2025, after its caps)."""
 
-MIXES: Mapping[str, Mapping[str, int]] = {"oracle": ORACLE, "even": dict.fromkeys(ORACLE, 1)}
+MIXES: Mapping[str, Mapping[str, int]] = {
+    "oracle": ORACLE,
+    "root": {label: round(count**0.5) for label, count in ORACLE.items()},
+    "even": dict.fromkeys(ORACLE, 1),
+}
+"""Class mixes by name: ``root`` lies halfway between the other two."""
+
+
+def both(one: Kinds, other: Kinds) -> Kinds:
+    """Give each class the sources of two sets, half of what happens from either.
+
+    Examples
+    --------
+    >>> both(KINDS, KINDS) == KINDS
+    True
+    """
+    halves: dict[str, dict[Source, float]] = {label: {} for label in one}
+    for kinds in (one, other):
+        for label, sources in kinds.items():
+            for source, share in sources.items():
+                halves[label][source] = halves[label].get(source, 0.0) + share / sum(sources.values()) / 2
+    return halves
 
 
 def counts(n: int, mix: Mapping[str, float]) -> dict[str, int]:

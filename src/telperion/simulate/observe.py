@@ -44,6 +44,39 @@ SATURATION = np.array([14.7, 15.7, 15.8, 15.8, 15.3, 13.9])
 _BRIGHT = 10 ** (0.4 * (NJY - SATURATION))
 
 
+@dataclass(frozen=True)
+class Rules:
+    """Which objects trigger, and which of their rows are kept; the default is what the published simulations have.
+
+    Parameters
+    ----------
+    single : float
+        Share of the objects that trigger with one detection, as the survey's own alerts do, in place of two.
+    whole : float
+        Share of the objects of which every row is kept, not only those of seasons in which there is a detection.
+
+    Raises
+    ------
+    ValueError
+        A share is not within 0 to 1.
+    """
+
+    single: float = 0.0
+    whole: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.single <= 1 and 0 <= self.whole <= 1):
+            raise ValueError(f"shares are {self.single} and {self.whole}, expected numbers from 0 to 1")
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[Array, NDArray[np.bool_]]:
+        """Draw, for each of n objects, how far apart two detections must be, d (0: one is enough), and what is kept."""
+        apart = np.where(rng.random(n) < self.single, 0.0, APART) if self.single else np.full(n, APART)
+        return apart, rng.random(n) < self.whole if self.whole else np.zeros(n, dtype=bool)
+
+
+PUBLISHED = Rules()
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """What is kept of the visits of those objects that trigger.
@@ -56,7 +89,7 @@ class Rows:
     time, band, flux, flux_err, detected : array, shape ``(n_rows,)``
         As `LightCurves` has them: MJD, position, nJy, nJy, bool.
     trigger : array of int, shape ``(n_kept,)``
-        Row of the second detection that raised the first alert.
+        Row of the detection that raised the first alert.
     """
 
     objects: NDArray[np.int64]
@@ -87,12 +120,12 @@ def could_trigger(brightest: Array, mwebv: Array, deepest: Array) -> NDArray[np.
     return np.asarray((brightest * dimming(mwebv) > FAINTEST * noise).any(axis=1))
 
 
-def could_be_seen_twice(sky: Sky, light: Light) -> NDArray[np.bool_]:
-    """Tell which objects exceed `FAINTEST` times the noise of the sky at two visits at least, shape ``(n,)``."""
+def could_be_seen(sky: Sky, light: Light, times: int) -> NDArray[np.bool_]:
+    """Tell which objects exceed `FAINTEST` times the noise of the sky at so many visits at least, shape ``(n,)``."""
     owner = sky.owner
     noise = 0.2 * 10 ** (0.4 * (NJY - sky.depth))
     seen = np.abs(light.difference) * dimming(sky.mwebv)[owner, sky.band] > FAINTEST * noise
-    return np.bincount(owner[seen], minlength=len(sky)) >= 2
+    return np.bincount(owner[seen], minlength=len(sky)) >= times
 
 
 def dimming(mwebv: Array) -> Array:
@@ -100,7 +133,9 @@ def dimming(mwebv: Array) -> Array:
     return np.asarray(10 ** (-0.4 * mwebv[:, None] * EXTINCTION))
 
 
-def observe(sky: Sky, light: Light, rng: np.random.Generator, host: Array | None = None) -> Rows:
+def observe(
+    sky: Sky, light: Light, rng: np.random.Generator, host: Array | None = None, rules: Rules = PUBLISHED
+) -> Rows:
     """Observe light at the visits of a sky, and keep the objects that trigger.
 
     Parameters
@@ -110,11 +145,12 @@ def observe(sky: Sky, light: Light, rng: np.random.Generator, host: Array | None
     rng : Generator
     host : array, shape ``(n, 6)``, nJy, optional
         Light of the host under the source in each band, which only adds noise; after the dust of the Milky Way.
+    rules : Rules
 
     Returns
     -------
     Rows
-        Saturated rows are left out, and seasons without a detection.
+        Saturated rows are left out, and by the rules seasons without a detection.
     """
     owner, band = sky.owner, sky.band
     clear = dimming(sky.mwebv)[owner, band]
@@ -127,8 +163,9 @@ def observe(sky: Sky, light: Light, rng: np.random.Generator, host: Array | None
     measured = flux + error * rng.normal(size=flux.size)
     unsaturated = flux + steady < _BRIGHT[band]
     detectable = detections(flux / error, measured / error, rng) & unsaturated
-    detected = detectable & (sky.time >= beginnings(sky, detectable, rng)[owner])
-    second = triggers(sky, detected)
+    apart, whole = rules.draw(len(sky), rng)
+    detected = detectable & (sky.time >= beginnings(sky, detectable, apart, rng)[owner])
+    second = triggers(sky, detected, apart)
     enough = np.bincount(owner[unsaturated & (band > 0)], minlength=len(sky)) >= FEWEST_ROWS
     chosen = np.flatnonzero((second >= 0) & enough)
     season = seasons(sky)
@@ -136,7 +173,7 @@ def observe(sky: Sky, light: Light, rng: np.random.Generator, host: Array | None
     wanted[season[detectable]] = True
     kept = np.zeros(len(sky), dtype=bool)
     kept[chosen] = True
-    rows = unsaturated & wanted[season] & kept[owner]
+    rows = unsaturated & (wanted[season] | whole[owner]) & kept[owner]
     position = np.cumsum(rows) - 1
     offsets = np.concatenate([[0], np.cumsum(np.bincount(owner[rows], minlength=len(sky))[chosen])])
     return Rows(
@@ -154,7 +191,7 @@ def detections(true: Array, measured: Array, rng: np.random.Generator) -> NDArra
     return np.asarray((np.abs(measured) > LEAST) & (rng.uniform(size=len(true)) < chance))
 
 
-def beginnings(sky: Sky, detectable: NDArray[np.bool_], rng: np.random.Generator) -> Array:
+def beginnings(sky: Sky, detectable: NDArray[np.bool_], apart: Array, rng: np.random.Generator) -> Array:
     """Draw when alerts of each object begin, MJD, shape ``(n,)``; minus infinity where that is of no matter.
 
     Images are searched from when there is a template, which comes early here and late there. Were it there from the
@@ -165,19 +202,19 @@ def beginnings(sky: Sky, detectable: NDArray[np.bool_], rng: np.random.Generator
     first = _first(len(sky), sky.owner, detectable)
     last = _last(len(sky), sky.owner, detectable)
     until = np.where(last >= 0, sky.time[last], -np.inf)
-    latest = _last(len(sky), sky.owner, detectable & (sky.time <= until[sky.owner] - APART))
+    latest = _last(len(sky), sky.owner, detectable & (sky.time <= (until - apart)[sky.owner]))
     start = sky.offsets[:-1]
     chosen = start + (rng.uniform(size=len(sky)) * (latest - start + 1)).astype(np.int64)
     early = (latest >= 0) & (sky.time[first] <= sky.time[np.minimum(start, len(sky.time) - 1)] + SETTLING)
     return np.where(early, sky.time[np.where(early, chosen, 0)], -np.inf)
 
 
-def triggers(sky: Sky, detected: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Find the first detection that comes `APART` or more after another one; -1 where none does, shape ``(n,)``."""
+def triggers(sky: Sky, detected: NDArray[np.bool_], apart: Array) -> NDArray[np.int64]:
+    """Find the first detection so many days after the first one; -1 where none is, shape ``(n,)``."""
     n, owner = len(sky), sky.owner
     first = _first(n, owner, detected)
     since = np.where(first >= 0, sky.time[first], np.inf)
-    return _first(n, owner, detected & (sky.time >= since[owner] + APART))
+    return _first(n, owner, detected & (sky.time >= (since + apart)[owner]))
 
 
 def seasons(sky: Sky) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
@@ -15,6 +16,7 @@ from telperion.lightcurves import LightCurves
 from telperion.simulate.cadence import Cadence, shipped_cadence
 from telperion.simulate.kinds import KINDS, Kinds
 from telperion.simulate.literature import templates
+from telperion.simulate.observe import PUBLISHED, Rules
 from telperion.simulate.survey import numbered, split
 
 Form = Literal["parquet", "snana"]
@@ -36,6 +38,8 @@ class Survey:
         By default the one that ships.
     seed : int
     form : {"parquet", "snana"}
+    rules : Rules
+        Which objects trigger, and which of their rows are kept.
 
     Raises
     ------
@@ -52,6 +56,7 @@ class Survey:
         cadence: Cadence | None = None,
         seed: int = 0,
         form: Form = "parquet",
+        rules: Rules = PUBLISHED,
     ) -> None:
         if unknown := [label for label in counts if label not in kinds]:
             raise ValueError(f"{len(unknown)} classes have no source, first {unknown[0]!r}; known: {', '.join(kinds)}")
@@ -60,7 +65,7 @@ class Survey:
         if form not in get_args(Form):
             raise ValueError(f"form is {form!r}, expected one of {', '.join(get_args(Form))}")
         self.folder, self.counts, self.kinds, self.seed, self.form = Path(folder), dict(counts), kinds, seed, form
-        self.cadence = cadence or shipped_cadence()
+        self.cadence, self.rules = cadence or shipped_cadence(), rules
         self.parts = split(counts)
         self.sizes = [sum(part.values()) for part in self.parts]
         self._claim()
@@ -80,7 +85,7 @@ class Survey:
         """
         missing = [k for k in (range(len(self)) if numbers is None else numbers) if not self.path(k).is_file()]
         wanted = {number: self.parts[number] for number in missing}
-        made = numbered(wanted, self.kinds, self.cadence, seed=self.seed, jobs=jobs)
+        made = numbered(wanted, self.kinds, self.cadence, seed=self.seed, jobs=jobs, rules=self.rules)
         for number, curves in zip(missing, made, strict=True):
             if self.form == "parquet":
                 parquet.write(curves, self.path(number))
@@ -111,6 +116,8 @@ class Survey:
         }
         if made := templates({label: self.kinds[label] for label in self.counts}):
             card["templates"] = made
+        if self.rules != PUBLISHED:
+            card["rules"] = asdict(self.rules)
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / CARD
         if path.is_file():
@@ -131,6 +138,7 @@ def save(
     seed: int = 0,
     jobs: int = 1,
     form: Form = "parquet",
+    rules: Rules = PUBLISHED,
     progress: Progress | None = None,
 ) -> int:
     """Simulate a survey into a folder (`Survey`); what is finished there is not done again.
@@ -147,7 +155,7 @@ def save(
     int
         Light curves in the folder.
     """
-    survey = Survey(folder, counts, kinds=kinds, cadence=cadence, seed=seed, form=form)
+    survey = Survey(folder, counts, kinds=kinds, cadence=cadence, seed=seed, form=form, rules=rules)
     total = sum(survey.sizes)
     ready = sum(size for number, size in enumerate(survey.sizes) if survey.path(number).is_file())
     task = progress.add_task("light curves", total=total, completed=ready) if progress else None

@@ -42,7 +42,7 @@ class Stream:
         self._process: BaseProcess | None = None
         self.size = sum(survey.sizes[: self._n_parts])
         names = {label: [source.name for source in survey.kinds[label]] for label in survey.counts}
-        self.identity = repr((self.counts, names, survey.seed, self._n_parts))
+        self.identity = repr((self.counts, names, survey.seed, survey.rules, self._n_parts))
 
     def epoch(self, number: int) -> LightCurves:
         """Give the light curves of an epoch; the same ones whenever it is asked for."""

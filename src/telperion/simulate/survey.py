@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from telperion.lightcurves import LightCurves
 from telperion.simulate.cadence import Cadence, shipped_cadence
 from telperion.simulate.host import context
-from telperion.simulate.observe import could_be_seen_twice, could_trigger, observe
+from telperion.simulate.observe import PUBLISHED, Rules, could_be_seen, could_trigger, observe
 from telperion.simulate.source import GALACTIC, Array, Light, Sky, Source, ragged
 
 BATCH = 2000
@@ -55,7 +55,11 @@ DENSITY = {
 
 
 def simulate_batch(
-    counts: Mapping[str, int], kinds: Mapping[str, Mapping[Source, float]], cadence: Cadence, seed: tuple[int, ...]
+    counts: Mapping[str, int],
+    kinds: Mapping[str, Mapping[Source, float]],
+    cadence: Cadence,
+    seed: tuple[int, ...],
+    rules: Rules = PUBLISHED,
 ) -> LightCurves:
     """Simulate so many light curves of each class, in one process, shuffled.
 
@@ -68,6 +72,7 @@ def simulate_batch(
     cadence : Cadence
     seed : tuple of int
         Also makes the objects' names.
+    rules : Rules
 
     Raises
     ------
@@ -76,7 +81,8 @@ def simulate_batch(
     """
     pieces = []
     for label, wanted in counts.items():
-        pieces += _triggered(label, kinds[label], wanted, cadence, np.random.default_rng([*seed, *label.encode()]))
+        rng = np.random.default_rng([*seed, *label.encode()])
+        pieces += _triggered(label, kinds[label], wanted, cadence, rng, rules)
     whole = LightCurves.concatenate(pieces)
     mixed = whole[np.random.default_rng(seed).permutation(len(whole))]
     stem = "-".join(map(str, seed))
@@ -90,6 +96,7 @@ def batches(
     *,
     seed: int = 0,
     jobs: int = 1,
+    rules: Rules = PUBLISHED,
 ) -> Iterator[LightCurves]:
     """Simulate light curves batch by batch, each a fair sample of the whole.
 
@@ -104,8 +111,10 @@ def batches(
     seed : int
     jobs : int
         Processes.
+    rules : Rules
     """
-    return numbered(dict(enumerate(split(counts))), kinds, cadence or shipped_cadence(), seed=seed, jobs=jobs)
+    parts = dict(enumerate(split(counts)))
+    return numbered(parts, kinds, cadence or shipped_cadence(), seed=seed, jobs=jobs, rules=rules)
 
 
 def numbered(
@@ -115,9 +124,10 @@ def numbered(
     *,
     seed: int,
     jobs: int = 1,
+    rules: Rules = PUBLISHED,
 ) -> Iterator[LightCurves]:
     """Simulate some batches of a survey, given by their numbers."""
-    work = partial(_simulate_part, kinds=kinds, cadence=cadence, seed=seed)
+    work = partial(_simulate_part, kinds=kinds, cadence=cadence, seed=seed, rules=rules)
     if jobs == 1 or len(parts) < 2:
         yield from map(work, parts.items())
         return
@@ -139,14 +149,23 @@ def split(counts: Mapping[str, int]) -> list[dict[str, int]]:
 
 
 def _simulate_part(
-    part: tuple[int, Mapping[str, int]], kinds: Mapping[str, Mapping[Source, float]], cadence: Cadence, seed: int
+    part: tuple[int, Mapping[str, int]],
+    kinds: Mapping[str, Mapping[Source, float]],
+    cadence: Cadence,
+    seed: int,
+    rules: Rules,
 ) -> LightCurves:
     number, counts = part
-    return simulate_batch(counts, kinds, cadence, (seed, number))
+    return simulate_batch(counts, kinds, cadence, (seed, number), rules)
 
 
 def _triggered(
-    label: str, sources: Mapping[Source, float], wanted: int, cadence: Cadence, rng: np.random.Generator
+    label: str,
+    sources: Mapping[Source, float],
+    wanted: int,
+    cadence: Cadence,
+    rng: np.random.Generator,
+    rules: Rules = PUBLISHED,
 ) -> list[LightCurves]:
     """Draw objects of one class until enough of them trigger."""
     shares = np.array(list(sources.values()), dtype=float)
@@ -158,15 +177,24 @@ def _triggered(
         expected = (wanted - kept) * (tried / max(kept, 1) if tried else 2.0) * 1.2
         number = int(np.clip(expected, FEWEST_AT_ONCE, MOST_AT_ONCE))
         drawn = rng.multinomial(number, shares / shares.sum())
+        some = [(source, int(n)) for source, n in zip(sources, drawn, strict=True) if n]
         curves = LightCurves.concatenate(
-            [attempt(source, cadence, int(n), rng, first=tried) for source, n in zip(sources, drawn, strict=True) if n]
+            [attempt(source, cadence, n, rng, first=tried, rules=rules) for source, n in some]
         )
         found.append(curves[rng.permutation(len(curves))[: wanted - kept]])
         tried, kept = tried + number, kept + len(curves)
     return found
 
 
-def attempt(source: Source, cadence: Cadence, n: int, rng: np.random.Generator, *, first: int = 0) -> LightCurves:
+def attempt(
+    source: Source,
+    cadence: Cadence,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    first: int = 0,
+    rules: Rules = PUBLISHED,
+) -> LightCurves:
     """Draw objects of one kind all over the sky, and give those that trigger, called by source and number."""
     sky, place = places(cadence, n, source.label, rng)
     if source.label in BY_VISIT:
@@ -175,11 +203,11 @@ def attempt(source: Source, cadence: Cadence, n: int, rng: np.random.Generator, 
     bright = np.flatnonzero(could_trigger(drawn.brightest(), sky.mwebv, cadence.deepest[place]))
     sky, drawn = visited(sky.take(bright), place[bright], cadence), drawn.take(bright)
     light = drawn.light(sky, rng)
-    shining = np.flatnonzero(could_be_seen_twice(sky, light))
+    shining = np.flatnonzero(could_be_seen(sky, light, 1 if rules.single else 2))
     _, own = ragged(sky.offsets, shining)
     sky, light, bright = sky.take(shining), Light(light.difference[own], light.steady[own]), bright[shining]
     known, under = context(sky, drawn.redshift[shining], source.label, rng)
-    rows = observe(sky, light, rng, under)
+    rows = observe(sky, light, rng, under, rules)
     names = [f"{source.name}-{first + number}" for number in bright[rows.objects]]
     return LightCurves(
         np.array(names, dtype=np.str_), rows.offsets, rows.time, rows.band, rows.flux.astype(np.float32),
