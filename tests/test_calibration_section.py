@@ -41,9 +41,9 @@ def test_what_is_promised_stands_beside_the_threshold_before_and_after(calibrate
             assert f"<td>{class_errors(stage)[calibrated.tree.leaves].mean():.3f}</td>" in text
         for rule in (each.promised, each.plain):
             assert f"<td>{rule.depth:.3f}</td>" in text
-    assert "right for 90% of objects, at each phase alone" in text
-    assert f"right of {trusted.promised_always:.1%} of the objects by the promise" in text
-    assert f"of {trusted.plain_always:.1%} of the objects by the rule" in text
+    assert "right for 90 % of objects, at each phase alone" in text
+    assert f"right of {100 * trusted.promised_always:.1f} % of the objects by the promise" in text
+    assert f"of {100 * trusted.plain_always:.1f} % of the objects by the rule" in text
     captions = [picture.caption for picture in pictures]
     assert len(set(captions)) == len(captions) == 6  # errors, two kinds of reliability at two phases, answers
     assert sum("before and after calibration" in caption for caption in captions) == 3

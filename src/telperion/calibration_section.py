@@ -118,9 +118,9 @@ def _promised(first: Examined) -> str:
     classifier, trusted = first.classifier, first.trusted
     if trusted.level is not None:
         return (
-            f"The promised node is right for {trusted.level:.0%} of objects, at each phase alone and for objects like "
-            "those that it was calibrated on: not at all phases of one object together, nor for other class mixes or "
-            "populations."
+            f"It is promised that the node is right for {100 * trusted.level:g} % of objects, at each phase alone and "
+            "for objects like those that the classifier was calibrated on: not at all phases of one object together, "
+            "nor for other class mixes or populations."
         )
     if classifier.promise is not None:
         return f"What this classifier promises is for the {classifier.view} view, which is not on this page."
@@ -133,10 +133,10 @@ def _always(first: Examined) -> str:
     if not found.days.size:
         return ""
     span = f"all {found.days.size} days followed, from {found.days[0]:g} to {found.days[-1]:g} d"
-    plain = f"of {found.plain_always:.1%} of the objects by the rule p &gt; {THRESHOLD:g}"
+    plain = f"of {100 * found.plain_always:.1f} % of the objects by the rule p &gt; {THRESHOLD:g}"
     if found.promised_always is None:
         return f"Answers are right at {span}, {plain}."
     return (
-        f"At {span}, all answers are right of {found.promised_always:.1%} of the objects by the promise (which does "
-        f"not promise that) and {plain}."
+        f"At {span}, all answers are right of {100 * found.promised_always:.1f} % of the objects by the promise (which "
+        f"does not promise that) and {plain}."
     )
