@@ -82,7 +82,7 @@ class GruConfig:
         Decay of the running average of the weights, which is what is validated and kept; 0 for none.
     start : str
         What was learnt on other objects or along another tree, whose weights this training begins with
-        (`telperion.models.gru_training.start_from`): a classifier that comes with the package, by its name, one in a
+        (`telperion.models.gru_start.start_from`): a classifier that comes with the package, by its name, one in a
         folder, or the checkpoint of a finished training; none if empty.
     precision : {"float32", "bfloat16"}
         To which the factors of products of matrices may be rounded in training; the sums are float32 either way.

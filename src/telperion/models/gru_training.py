@@ -26,10 +26,10 @@ from telperion.encode.truncate import draw_days, draw_shares, keep_share, pertur
 from telperion.encode.view import view
 from telperion.lightcurves import LightCurves
 from telperion.loss import assumed_mix, build_loss
-from telperion.models.card import SHIPPED, checked_file
-from telperion.models.gru import CARD, MAX_FILE_BYTES, NETWORK, Gru, GruConfig, encoder
+from telperion.models.gru import Gru, GruConfig, encoder
 from telperion.models.gru_network import build_network
-from telperion.models.gru_onnx import export_onnx, read_weights
+from telperion.models.gru_onnx import export_onnx
+from telperion.models.gru_start import read_checkpoint, start_from
 from telperion.simulate.stream import Stream
 from telperion.taxonomy import Taxonomy
 
@@ -118,55 +118,6 @@ def _precision(name: str) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def start_from(start: str, network: torch.nn.Module, tree: Taxonomy) -> None:
-    """Give a network the weights of another.
-
-    Where the trees differ, nodes of the same name keep what was learnt of them if a classifier is given (a checkpoint
-    knows no names), and the last layer is as drawn for all others.
-
-    Parameters
-    ----------
-    start : str
-        The checkpoint of a training, of which the best weights are taken; or a classifier, its folder or, of one that
-        comes with the package, its name.
-    network : torch.nn.Module
-    tree : Taxonomy
-        Of the network.
-
-    Raises
-    ------
-    ValueError
-        There is no such thing, or its network has other layers.
-    """
-    path, own = Path(start), network.state_dict()
-    folder = (path if path.is_dir() else SHIPPED / start) / "model"
-    if path.is_file():
-        found = {n.removeprefix("best."): value for n, value in _tensors(path)[1].items() if n.startswith("best.")}
-    elif (folder / NETWORK).is_file():
-        found = read_weights(checked_file(folder / NETWORK, MAX_FILE_BYTES).read_bytes())
-        old = json.loads(checked_file(folder / CARD, MAX_FILE_BYTES).read_text(encoding="utf-8"))["nodes"]
-        known = [(new, old.index(node)) for new, node in enumerate(tree.nodes) if node in old]
-        for name in ("logits.weight", "logits.bias"):
-            rows = own[name].clone()
-            rows[[new for new, _ in known]] = found[name][[place for _, place in known]]
-            found[name] = rows
-    else:
-        raise ValueError(f"there is no checkpoint and no recurrent classifier {start!r} to start from")
-    other = {name for name in own if name not in found or found[name].shape != own[name].shape}
-    if foreign := sorted(name for name in other if not name.startswith("logits.")):
-        raise ValueError(f"{start} is of a network with other layers: {foreign[0]!r} does not fit")
-    network.load_state_dict(own | {name: value for name, value in found.items() if name not in other})
-
-
-def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Read a checkpoint: what is said of it, and its tensors by name."""
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            return file.metadata() or {}, {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 - not a dict
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is no checkpoint; remove it to start anew") from error
 
 
 class Trainer:
@@ -392,7 +343,7 @@ class Trainer:
         path = self.folder / CHECKPOINT
         if not path.is_file():
             return
-        metadata, tensors = _tensors(path)
+        metadata, tensors = read_checkpoint(path)
         if metadata.get("identity") != self._identity():
             raise ValueError(
                 f"{path} is of a run with other data, tree, configuration or seed; remove it to start anew"
