@@ -5,7 +5,7 @@ import pytest
 
 from telperion.simulate.grid import Grid
 from telperion.simulate.kinds import KINDS
-from telperion.simulate.literature import Files, magnitudes_in, peak_in_b, split, templates
+from telperion.simulate.literature import Files, magnitudes_in, peaks_in, split, templates
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 24, 329])
@@ -43,4 +43,5 @@ def test_magnitudes_are_ab():
     grid = Grid(values.astype(np.float32), (-1.0, 1.0), (np.log(0.3), 0.02))
     found = magnitudes_in(grid, 0.437, 0.037)
     np.testing.assert_allclose(found, -18 - 2.5 * np.log10([[0.5, 1.0, 0.1]]), atol=1e-3)
-    assert peak_in_b(grid) == pytest.approx(-18, abs=1e-3)
+    assert peaks_in(grid, "B") == pytest.approx(-17.91, abs=1e-3)
+    assert peaks_in(grid, "R") == pytest.approx(-18.21, abs=1e-3)

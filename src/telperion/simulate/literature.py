@@ -19,6 +19,10 @@ HELD_OUT = 0.25
 """Share of the templates of a family that a training set does not get."""
 
 
+JOHNSON = {"B": (0.437, 0.037, -0.09), "R": (0.64, 0.06, 0.21)}
+"""Centre and width of a band as a Gaussian, micrometre, and AB minus Vega, mag."""
+
+
 @dataclass(frozen=True)
 class Files:
     """Template files of one family.
@@ -110,6 +114,7 @@ def magnitudes_in(grid: Grid, centre: float, width: float) -> Array:
 
 
 @cache
-def peak_in_b(grid: Grid) -> Array:
-    """Give the absolute AB magnitude of templates at their peaks around 0.44 micrometre, shape ``(n,)``."""
-    return np.asarray(magnitudes_in(grid, 0.437, 0.037).min(axis=1))
+def peaks_in(grid: Grid, band: str) -> Array:
+    """Give the absolute magnitude (Vega) of templates at their peaks in `JOHNSON`'s B or R, shape ``(n,)``."""
+    centre, width, vega = JOHNSON[band]
+    return np.asarray(magnitudes_in(grid, centre, width).min(axis=1) - vega)

@@ -1,10 +1,10 @@
 """Core-collapse supernovae by templates: spectra over time of single supernovae, redrawn so that none can be learnt.
 
 Templates of Kessler et al. (2010), extended by Pierel et al. (2018), and of Vincenzi et al. (2019), these corrected for
-the dust of their hosts; types are those that both give. Offsets and scatter of magnitudes are ELAsTiCC's: either fixed,
-or such that every template of a family peaks, on average, at the mean in B of Richardson et al. (2014). Each object has
-a stretch of its own, a tilt of its colours and a slow wave over its light curves. Plateaus that a template does not see
-to their end have an end drawn.
+the dust of their hosts; types are those that both give. Offsets and scatter of magnitudes are ELAsTiCC's where they are
+known; other families peak, on average, at a mean of Richardson et al. (2014) or Li et al. (2011). Each object has a
+stretch of its own, a tilt of its colours, a slow wave over its light curves and ripples along its spectra. Plateaus
+that a template does not see to their end have an end drawn.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.simulate.grid import Grid, kept, stack
-from telperion.simulate.literature import Bounded, Files, magnitudes_in, peak_in_b
+from telperion.simulate.literature import Bounded, Files, magnitudes_in, peaks_in
 from telperion.simulate.source import (
     TEN_PARSEC_NJY,
     Array,
@@ -30,7 +30,7 @@ from telperion.simulate.source import (
     host_dust,
     redshifts,
 )
-from telperion.simulate.sources.nickel import between, warped, warps
+from telperion.simulate.sources.nickel import between, rippled, ripples, warped, warps
 from telperion.simulate.spectra import read_text
 
 STRETCH = 1.25
@@ -42,8 +42,9 @@ SOUND = 80.0
 PLATEAU = 1.4
 """Mag by which a plateau falls at most in V in 70 days."""
 
-B_VEGA = -0.09
-"""AB minus Vega in B, mag."""
+
+STRIPPED = ("R", -16.4)
+"""Mean of Ib and Ic in a volume (Li et al. 2011: -16.09 ± 1.24, here without 0.3 mag of dust)."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Family:
     scatter : float, mag
     fainter : float, mag
         Than the template, on average.
-    mean : float, optional
-        Mean magnitude in B (Vega) that all templates are brought to before that.
+    mean : (str, float), optional
+        Band, B or R, and mean magnitude there (Vega, no dust) that all templates are brought to before that.
     dust : float, mag
         Scale of A_V in the host.
     ends : bool
@@ -79,7 +80,7 @@ class Family:
     members: tuple[str, ...]
     scatter: float
     fainter: float = 0.0
-    mean: float | None = None
+    mean: tuple[str, float] | None = None
     dust: float = 0.0
     ends: bool = False
 
@@ -105,9 +106,9 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({
     ),
     "SNIIP-V19": Family("SNII", "II", 0.649, 0.325 / 24, _vincenzi("2009N", "2013fs"), 0.40, fainter=-0.40, dust=0.3),
     "SNIIL-V19": Family("SNII", "II", 0.649, 0.325 / 24, _vincenzi("2009kr"), 0.65, fainter=-0.35, dust=0.3),
-    "SNIIb-V19": Family("SNII", "IIb", 0.109, 1.0, _vincenzi("2006T", "2011ei"), 0.92, mean=-16.99, dust=0.35),
+    "SNIIb-V19": Family("SNII", "IIb", 0.109, 1.0, _vincenzi("2006T", "2011ei"), 0.92, mean=("B", -16.99), dust=0.35),
     "SNIIn-K10": Family(
-        "SNII", "IIn", 0.047, 1.0, ("snana/SDSS-012842.SED", "snana/SDSS-013449.SED"), 1.15, mean=-18.53,
+        "SNII", "IIn", 0.047, 1.0, ("snana/SDSS-012842.SED", "snana/SDSS-013449.SED"), 1.15, mean=("B", -18.53),
     ),
     "SNIIn-V19": Family(
         "SNII", "IIn", 0.047, 1.0, _vincenzi("2006aa", "2008fq", "2009ip", "2010al"), 1.15, fainter=-0.35, dust=0.3,
@@ -117,7 +118,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({
         fainter=1.02,
     ),
     "SNIb-V19": Family(
-        "SNIb/c", "Ib", 0.108, 0.054 / 13, _vincenzi("2004gv", "2005bf", "2007Y"), 1.12, mean=-17.45, dust=0.4,
+        "SNIb/c", "Ib", 0.108, 0.054 / 13, _vincenzi("2004gv", "2005bf", "2007Y"), 1.24, mean=STRIPPED, dust=0.4,
     ),
     "SNIc-K10": Family(
         "SNIb/c", "Ic", 0.075, 0.0375 / 6,
@@ -125,10 +126,11 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({
         fainter=1.48,
     ),
     "SNIc-V19": Family(
-        "SNIb/c", "Ic", 0.075, 0.0375 / 7, _vincenzi("2004fe", "2013ge"), 1.18, mean=-17.66, dust=0.4,
+        "SNIb/c", "Ic", 0.075, 0.0375 / 7, _vincenzi("2004fe", "2013ge"), 1.24, mean=STRIPPED, dust=0.4,
     ),
     "SNIcBL-V19": Family(
-        "SNIb/c", "Ic-BL", 0.011, 1.0, _vincenzi("1998bw", "2006aj", "2009bb", "2012ap"), 1.18, mean=-17.66, dust=0.4,
+        "SNIb/c", "Ic-BL", 0.011, 1.0, _vincenzi("1998bw", "2006aj", "2009bb", "2012ap"), 1.18,
+        mean=("B", -17.66), dust=0.4,
     ),
 })  # fmt: skip
 """Families of templates by the names of their sources.
@@ -165,21 +167,25 @@ class CollapsedStars:
         which = rng.choice(self.files.chosen, n)
         fainter = family.fainter + rng.normal(0, family.scatter, n)
         if family.mean is not None:
-            fainter += (family.mean + B_VEGA - peak_in_b(grid))[which]
+            band, mean = family.mean
+            fainter += (mean - peaks_in(grid, band))[which]
         parameters = {
             "template": which.astype(float), "scale": 10 ** (-0.4 * fainter) / TEN_PARSEC_NJY,
-            "stretch": STRETCH ** rng.uniform(-1, 1, n), **warps(rng, n), "end": rng.normal(92, 10, n),
+            "stretch": STRETCH ** rng.uniform(-1, 1, n), **warps(rng, n), **ripples(rng, n),
+            "end": rng.normal(92, 10, n),
             "drop": rng.uniform(1.0, 2.2, n) * (plateaus(grid)[which] & family.ends), "width": rng.uniform(2, 5, n),
         }  # fmt: skip
 
         def spectrum(given: Parameters, phase: Array, wavelength: Array) -> Array:
             light = grid(given["template"], phase / given["stretch"], wavelength)
             late = between(np.zeros(1), np.ones(1), (phase - given["end"]) / given["width"])
-            return light * given["scale"] * warped(given, phase + 30, wavelength) * 10 ** (-0.4 * given["drop"] * late)
+            own = warped(given, phase + 30, wavelength) * rippled(given, wavelength)
+            return light * given["scale"] * own * 10 ** (-0.4 * given["drop"] * late)
 
         def highest(given: Parameters, phase: Array, wavelength: Array) -> Array:
             light = grid.highest(given["template"], phase, wavelength)
-            return light * given["scale"] * (wavelength / 0.62) ** given["tilt"] * np.exp(np.abs(given["wave"]))
+            own = (wavelength / 0.62) ** given["tilt"] * rippled(given, wavelength)
+            return light * given["scale"] * own * np.exp(np.abs(given["wave"]))
 
         dust = host_dust(rng, n, family.dust) if family.dust else 0.0
         drawn = explode(

@@ -1,10 +1,12 @@
 """Supernovae that shine by nickel-56: stripped envelopes (Ib, Ic, broad-lined Ic), calcium-rich, pair-instability.
 
 Nickel and cobalt heat the ejecta (Nadyozhin 1994). Gamma rays leak out (Clocchiatti & Wheeler 1997); the rest diffuses
-(Arnett 1982) to a photosphere that cools to a floor and then recedes (Nicholl, Guillochon & Berger 2017). Lines of
+(Arnett 1982) to a photosphere that cools to a floor and then recedes (Nicholl, Guillochon & Berger 2017). Stripped
+envelopes look hotter than that, as electrons scatter what comes from deeper layers (Dessart & Hillier 2005). Lines of
 metals swallow the blue, more after the peak. Priors are wider than what Taddia et al. (2018), Prentice et al. (2019)
 and Barbarino et al. (2021; all stripped envelopes), De et al. (2020; calcium-rich) and Kasen, Woosley & Heger (2011;
-pair instability) found, and luminosities scatter beyond what nickel explains.
+pair instability) found, and luminosities scatter beyond what nickel explains: stripped envelopes as in a volume (Li et
+al. 2011, R -16.1 ± 1.24), where those with measured nickel are the bright ones.
 """
 
 from __future__ import annotations
@@ -46,6 +48,9 @@ SLOW_NIGHTS = np.concatenate([np.arange(0, 300, 4.0), np.geomspace(300, 1500, 60
 
 BROAD_LINED = 0.10
 """Share of broad-lined Ic."""
+
+RIPPLES = (0.6, 0.4, 0.27)
+"""Lengths of waves along the spectrum, in the natural logarithm of the wavelength."""
 
 CALCIUM, CALCIUM_TRIPLET, OXYGEN = 0.7307, 0.8579, 0.6316
 """Micrometre, of forbidden Ca II, the infrared Ca II triplet and forbidden O I."""
@@ -99,12 +104,12 @@ class StrippedEnvelope:
             np.where(broad, lognormal(rng, n, 0.32, 0.40, 0.10, 1.0), lognormal(rng, n, 0.13, 0.45, 0.03, 0.5)),
             np.where(broad, lognormal(rng, n, 3.2, 0.40, 1.5, 9.0), lognormal(rng, n, 2.4, 0.55, 0.8, 12.0)),
             np.where(broad, normal(rng, n, 17_000, 3_000, 12_000, 25_000), normal(rng, n, 9_000, 1_500, 6_000, 14_000)),
-            rng.uniform(0.05, 0.09, n), normal(rng, n, 5_100, 450, 4_100, 6_500), rng.uniform(0.05, 0.35, n),
-            rng.normal(0, 0.65, n),
+            rng.uniform(0.05, 0.09, n), normal(rng, n, 4_700, 400, 4_000, 6_500), rng.uniform(0.05, 0.35, n),
+            rng.normal(1.0, 1.1, n), hotter=rng.uniform(1.2, 1.5, n),
         )  # fmt: skip
         parameters = {
-            "row": np.arange(n, dtype=float), "rise": ejecta.rise, **warps(rng, n),
-            **blanketing(rng, n, early=(0.26, 0.35), late=(0.37, 0.44), turn=(0, 10), pace=(4, 8)),
+            "row": np.arange(n, dtype=float), "rise": ejecta.rise, **warps(rng, n), **ripples(rng, n),
+            **blanketing(rng, n, early=(0.25, 0.40), late=(0.40, 0.50), turn=(0, 8), pace=(4, 8)),
             "oxygen": rng.uniform(0.0, 1.2, n), "calcium": rng.uniform(0.1, 1.2, n),
         }  # fmt: skip
 
@@ -114,7 +119,8 @@ class StrippedEnvelope:
                 wavelength, CALCIUM, 0.015
             )
             lines += given["calcium"] * line(wavelength, CALCIUM_TRIPLET, 0.020)
-            return ejecta.spectrum(given, phase + given["rise"], wavelength) * (1 + np.minimum(nebular, 2) * lines)
+            lit = ejecta.spectrum(given, phase + given["rise"], wavelength) * rippled(given, wavelength)
+            return lit * (1 + np.minimum(nebular, 2) * lines)
 
         return explode(
             sky, rng, spectrum, parameters,
@@ -196,7 +202,7 @@ class PairInstability:
 
 def heated(
     nickel: Array, mass: Array, velocity: Array, opacity: Array, floor: Array, dark: Array, fainter: Array,
-    nights: Array = NIGHTS,
+    nights: Array = NIGHTS, hotter: Array | float = 1.0,
 ) -> Ejecta:  # fmt: skip
     """Give what leaves ejecta that nickel heats.
 
@@ -212,12 +218,15 @@ def heated(
     fainter : array, shape ``(n,)``, mag
         Than nickel makes it.
     nights : array, shape ``(n_times,)``, days since the explosion
+    hotter : array, shape ``(n,)``
+        Than the photosphere, what its light looks like.
     """
     power = (nickel * 10 ** (-0.4 * fainter))[:, None] * decay(nights, (LEAK * np.sqrt(mass) / velocity)[:, None])
     scale = diffusion_time(mass, velocity, opacity)
     luminosity = diffuse(power, nights, scale) * -np.expm1(-((nights / (dark * scale)[:, None]) ** 2))
     hot = photosphere(luminosity, nights, velocity, np.full(len(mass), 1.0))
-    return Ejecta(nights, luminosity, (hot**8 + floor[:, None] ** 8) ** 0.125)
+    cooled = (hot**8 + floor[:, None] ** 8) ** 0.125
+    return Ejecta(nights, luminosity, cooled * np.broadcast_to(hotter, len(mass))[:, None])
 
 
 def decay(age: Array, leak: Array) -> Array:
@@ -277,6 +286,18 @@ def warped(given: Parameters, age: Array, wavelength: Array) -> Array:
     colour = np.log(wavelength / 0.62)
     phase = given["beat"] * np.log1p(np.maximum(age, 0)) + given["start"]
     return np.exp(given["tilt"] * colour + given["wave"] * np.sin(phase + given["skew"] * colour))
+
+
+def ripples(rng: np.random.Generator, n: int) -> dict[str, Array]:
+    """Draw how the lines of each object depart from those of its kind: waves along the spectrum, for all its days."""
+    heights = {f"height{k}": rng.normal(0, 0.085, n) for k in range(len(RIPPLES))}
+    return {**heights, **{f"crest{k}": rng.uniform(0, 2 * np.pi, n) for k in range(len(RIPPLES))}}
+
+
+def rippled(given: Parameters, wavelength: Array) -> Array:
+    """Give the factor that the `ripples` of an object make at micrometre."""
+    turns = [2 * np.pi * np.log(wavelength) / length for length in RIPPLES]
+    return np.exp(sum(given[f"height{k}"] * np.cos(turn + given[f"crest{k}"]) for k, turn in enumerate(turns)))
 
 
 def line(wavelength: Array, centre: float, width: float) -> Array:
