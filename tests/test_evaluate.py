@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from telperion.evaluate import LEVELS, bootstrap, bootstrap_gap, evaluate, level_nodes, reliability, roc_curve, wilson
+from telperion.evaluate import LEVELS, evaluate, level_nodes, reliability, roc_curve
+from telperion.intervals import bootstrap, bootstrap_gap, wilson
 from telperion.taxonomy import Taxonomy
 
 TREE = Taxonomy.load("plasticc")

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import telperion
-from telperion.evaluate import Interval
 from telperion.examination.examine import examine
 from telperion.examination.population import Separations
 from telperion.examination_tables import (
@@ -20,6 +19,7 @@ from telperion.examination_tables import (
     times_table,
     waits_table,
 )
+from telperion.intervals import Interval
 from telperion.scores import LEVELS
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy

@@ -24,7 +24,8 @@ from rich.progress import Progress
 
 from telperion.classifier import Classifier
 from telperion.encode.view import Context, View, keep_context
-from telperion.evaluate import Interval, bootstrap_gap, evaluate
+from telperion.evaluate import evaluate
+from telperion.intervals import Interval, bootstrap_gap
 from telperion.lightcurves import LightCurves
 from telperion.run import Run
 from telperion.scores import LEVELS, Evaluation

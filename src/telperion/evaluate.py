@@ -14,9 +14,6 @@ leaves. Conventions, the same everywhere:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,7 +24,6 @@ from telperion.scores import (
     Evaluation,
     LevelScores,
     Scores,
-    precision_recall_f1,
     weighted_mean,
 )
 from telperion.taxonomy import Taxonomy
@@ -36,16 +32,12 @@ __all__ = [
     "LEVELS",
     "PHASES",
     "Evaluation",
-    "Interval",
     "LevelScores",
     "Scores",
-    "bootstrap",
-    "bootstrap_gap",
     "evaluate",
     "level_nodes",
     "reliability",
     "roc_curve",
-    "wilson",
 ]
 
 N_BINS = 15
@@ -53,16 +45,6 @@ N_BINS = 15
 
 _SMALLEST = 1e-15  # probabilities are clipped here before a logarithm, as the PLAsTiCC challenge did
 _TOLERANCE = 1e-3  # networks give float32
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A bootstrapped number: its estimate, its 95 % percentile interval and its standard error."""
-
-    estimate: float
-    low: float
-    high: float
-    standard_error: float
 
 
 def evaluate(
@@ -106,7 +88,7 @@ def evaluate(
     >>> evaluate(certain, tree.leaves, tree)["leaves"].macro.f1
     1.0
     """
-    probability, node = _checked(probabilities, labels, tree)
+    probability, node = checked(probabilities, labels, tree)
     if decided is not None and leaf_prior is not None:
         raise ValueError("leaves are decided by leaf_prior or given as decided, not both")
     levels = {}
@@ -114,7 +96,7 @@ def evaluate(
     natural = probability if shares is None else _moved_to_scored(probability, shares, node, tree)
     for level in LEVELS:
         nodes = level_nodes(tree, level)
-        truth = _true_class(node, tree, nodes)
+        truth = true_classes(node, tree, nodes)
         reached = truth >= 0
         fair = probability[:, nodes]
         if shares is not None:
@@ -123,7 +105,7 @@ def evaluate(
             natural[reached][:, nodes],
             fair[reached],
             truth[reached],
-            _decide(probability, tree, level, leaf_prior, decided)[reached],
+            decided_classes(probability, tree, level, leaf_prior, decided)[reached],
             classes=tuple(tree.nodes[node] for node in nodes),
             groups=tuple(tree.nodes[node] for node in tree.parent[nodes]),
             left_out=int((~reached).sum()),
@@ -206,91 +188,6 @@ def reliability(probability: ArrayLike, right: ArrayLike) -> NDArray[np.float64]
         return np.column_stack([belief / count, truth / count, count])
 
 
-def wilson(hits: ArrayLike, trials: ArrayLike) -> NDArray[np.float64]:
-    """Give the 95 % score interval of a share (Wilson 1927), which holds for few objects too.
-
-    Parameters
-    ----------
-    hits, trials : array of int, shape ``(...)``
-
-    Returns
-    -------
-    array, shape ``(2, ...)``
-        Lower and upper end; 0 and 1 without trials.
-
-    Examples
-    --------
-    >>> wilson(17, 19).round(2)
-    array([0.69, 0.97])
-    """
-    count, z = np.asarray(trials, dtype=np.float64), 1.959964
-    share = np.divide(hits, count, out=np.full(count.shape, 0.5), where=count > 0)
-    centre = share * count + z * z / 2
-    half = z * np.sqrt(count * share * (1 - share) + z * z / 4)
-    ends = np.where(count > 0, (centre + np.multiply.outer([-1, 1], half)) / (count + z * z), 0.0)
-    return np.clip(np.where(count > 0, ends, np.reshape([0.0, 1.0], (2,) + (1,) * count.ndim)), 0, 1)
-
-
-def bootstrap(level: LevelScores, *, n_draws: int = 1000, seed: int = 0) -> Interval:
-    """Bootstrap the macro F1 of one level over its objects.
-
-    Objects drawn with replacement fall into the cells of the confusion matrix by a multinomial law, so the cells are
-    drawn and no object is touched again.
-
-    Examples
-    --------
-    >>> tree = Taxonomy.load("plasticc")
-    >>> certain = tree.ancestors[tree.leaves].astype(float)
-    >>> bootstrap(evaluate(certain, tree.leaves, tree)["level 2"]).low
-    1.0
-    """
-    draws = _draw(level.confusion.ravel(), n_draws, seed).reshape(n_draws, *level.confusion.shape)
-    return _interval(level.macro.f1, _macro_f1(draws))
-
-
-def bootstrap_gap(
-    ours: ArrayLike,
-    theirs: ArrayLike,
-    labels: ArrayLike,
-    tree: Taxonomy,
-    level: str = "leaves",
-    *,
-    decided: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
-    n_draws: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """Bootstrap the macro F1 of one classifier minus another's on the same objects, drawing each object for both.
-
-    Parameters
-    ----------
-    ours, theirs : array, shape ``(n_objects, n_nodes)``
-        Absolute node probabilities.
-    labels : array of int, shape ``(n_objects,)``
-        As in `evaluate`.
-    decided : pair of array of int, shape ``(n_objects,)``, or None
-        The leaves that each decided for, as in `evaluate`.
-
-    Examples
-    --------
-    >>> tree = Taxonomy.load("plasticc")
-    >>> certain = tree.ancestors[tree.leaves].astype(float)
-    >>> bootstrap_gap(certain, certain, tree.leaves, tree).high
-    0.0
-    """
-    nodes = level_nodes(tree, level)
-    places = []
-    for probabilities, leaves in zip((ours, theirs), decided, strict=True):
-        probability, node = _checked(probabilities, labels, tree)
-        places.append(_decide(probability, tree, level, None, leaves))
-    truth = _true_class(node, tree, nodes)
-    cells, counts = np.unique(np.stack([truth, *places])[:, truth >= 0], axis=1, return_counts=True)
-    weights = np.vstack([counts, _draw(counts, n_draws, seed)])  # (1 + n_draws, n_cells); first the objects as they are
-    true, mine, other = np.eye(nodes.size)[cells]  # each (n_cells, n_classes)
-    f1 = [_macro_f1(np.einsum("dc,ci,cj->dij", weights, true, column, optimize=True)) for column in (mine, other)]
-    gap = f1[0] - f1[1]
-    return _interval(float(gap[0]), gap[1:])
-
-
 def _score(
     belief: NDArray[np.float64],
     fair: NDArray[np.float64],
@@ -340,13 +237,13 @@ def _moved(probability: NDArray, old: NDArray, new: NDArray) -> NDArray[np.float
     return np.where(total > 0, moved / np.where(total > 0, total, 1), probability)
 
 
-def _true_class(node: NDArray[np.int64], tree: Taxonomy, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+def true_classes(node: NDArray[np.int64], tree: Taxonomy, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Place of each label's ancestor (or itself) among the nodes of a level, -1 where it reaches none of them."""
     above = tree.ancestors[node][:, nodes]
     return np.where((node >= 0) & above.any(axis=1), above.argmax(axis=1), -1)
 
 
-def _decide(
+def decided_classes(
     probability: NDArray[np.float64],
     tree: Taxonomy,
     level: str,
@@ -368,26 +265,10 @@ def _calibration_error(probability: NDArray[np.float64], is_class: NDArray[np.bo
     return weighted_mean(np.abs(belief - frequency), count)
 
 
-def _draw(counts: NDArray[np.int64], n_draws: int, seed: int) -> NDArray[np.int64]:
-    total = counts.sum()
-    if not total:
-        raise ValueError("no object has a label on this level, there is nothing to draw")
-    return np.random.default_rng(seed).multinomial(total, counts / total, size=n_draws)
-
-
-def _macro_f1(confusions: NDArray[Any]) -> NDArray[np.float64]:
-    present = confusions.sum(axis=-1) > 0
-    return (precision_recall_f1(confusions)[2] * present).sum(axis=-1) / present.sum(axis=-1)
-
-
-def _interval(estimate: float, draws: NDArray[np.float64]) -> Interval:
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return Interval(estimate, float(low), float(high), float(draws.std(ddof=1)))
-
-
-def _checked(
+def checked(
     probabilities: ArrayLike, labels: ArrayLike, tree: Taxonomy
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Give node probabilities and labels as arrays, or say what is wrong with them as `evaluate` does."""
     probability, node = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     if probability.ndim != 2 or probability.shape[1] != len(tree.nodes):
         raise ValueError(f"probabilities have shape {probability.shape}, expected (n_objects, {len(tree.nodes)})")

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.encode.view import Context, keep_context
-from telperion.evaluate import bootstrap
 from telperion.examination.course import THRESHOLD
 from telperion.examination.examine import Examined, gaps
 from telperion.examination.examples import best_sampled, hardest, look_alikes, well_sampled
@@ -41,6 +40,7 @@ from telperion.figures import (
     phases_figure,
     roc_figure,
 )
+from telperion.intervals import bootstrap
 from telperion.light_curve_figures import Track, gallery_figure, samples_figure
 from telperion.lightcurves import LightCurves
 from telperion.page import Parts, Picture, cards, heading

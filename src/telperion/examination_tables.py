@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.encode.view import View
-from telperion.evaluate import Interval, bootstrap
 from telperion.examination.before import Before
 from telperion.examination.course import THRESHOLD, Course, Wait, wait
 from telperion.examination.examine import Examined
 from telperion.examination.population import Separations, class_counts
+from telperion.intervals import Interval, bootstrap
 from telperion.scores import LEVELS, Evaluation, LevelScores
 from telperion.tables import DAYS, Table, day_name, number, shown_days
 from telperion.taxonomy import Taxonomy

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from telperion.evaluate import Interval, roc_curve
+from telperion.evaluate import roc_curve
+from telperion.intervals import Interval
 
 _PRIOR, _SPAN, _DEGREE = 0.1, 5.0, 2
 AS_GIVEN, NOISY = "as given", "noisy"

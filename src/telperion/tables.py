@@ -16,7 +16,7 @@ import rich.box
 import rich.table
 from numpy.typing import NDArray
 
-from telperion.evaluate import wilson
+from telperion.intervals import wilson
 from telperion.scores import LEVELS, Evaluation, LevelScores, shared_days
 
 Runs = Sequence[tuple[str, Evaluation]]

@@ -5,8 +5,9 @@ import pytest
 from rich.progress import Progress
 
 from telperion.classifier import Classifier
-from telperion.evaluate import bootstrap_gap, evaluate
+from telperion.evaluate import evaluate
 from telperion.examination.examine import detected, examine, gaps, same_tree, score
+from telperion.intervals import bootstrap_gap
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.scores import LEVELS
 from telperion.taxonomy import Taxonomy

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from telperion.encode.view import days_known, keep_context, view
 from telperion.lightcurves import LightCurves
-from telperion.models.gru import MAX_FILE_BYTES, ORACLE, TELPERION, Gru, GruConfig, GruState, encoder
+from telperion.models.gru import CARD, MAX_FILE_BYTES, ORACLE, TELPERION, Gru, GruConfig, GruState, encoder
 from telperion.models.gru_network import OracleNetwork, build_network
 from telperion.models.gru_onnx import export_onnx, read_weights
 from telperion.models.gru_training import CHECKPOINT, Trainer, fit
@@ -436,6 +436,10 @@ def test_nodes_of_the_same_name_keep_what_was_learnt_of_them(tree, tmp_path):
         for part in ("logits.weight", "logits.bias"):
             assert torch.equal(begun[part][other.index(name)], network.state_dict()[part][tree.index(name)])
     assert not torch.equal(begun["logits.weight"][other.index("Nova")], network.state_dict()["logits.weight"][0])
+    card = tmp_path / "old" / "model" / CARD
+    card.write_text(json.dumps({**json.loads(card.read_text()), "nodes": list(LEAVES[:2])}))
+    with pytest.raises(ValueError, match="does not name the nodes"):
+        Trainer(make_curves(0, 12), None, other, start, tmp_path / "newer", 1)
 
 
 @pytest.mark.parametrize("preset", SMALL)

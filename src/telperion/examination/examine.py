@@ -12,12 +12,13 @@ from rich.progress import Progress
 
 from telperion.classifier import Classifier
 from telperion.encode.view import Context, View, keep_context
-from telperion.evaluate import Interval, bootstrap_gap, evaluate
+from telperion.evaluate import evaluate
 from telperion.examination.before import Before, before_detection
 from telperion.examination.course import AFTER, BEFORE, Course, Follower
 from telperion.examination.phases import predictions
 from telperion.examination.timing import RunTime, run_time
 from telperion.examination.trust import Trusted, TrustFollower
+from telperion.intervals import Interval, bootstrap_gap
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.scores import LEVELS, PHASES, Evaluation
 from telperion.taxonomy import Taxonomy

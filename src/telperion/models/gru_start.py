@@ -52,7 +52,9 @@ def start_from(start: str, network: torch.nn.Module, tree: Taxonomy) -> None:
         }
     elif (folder / NETWORK).is_file():
         found = read_weights(checked_file(folder / NETWORK, MAX_FILE_BYTES).read_bytes())
-        old = json.loads(checked_file(folder / CARD, MAX_FILE_BYTES).read_text(encoding="utf-8"))["nodes"]
+        old = json.loads(checked_file(folder / CARD, MAX_FILE_BYTES).read_text(encoding="utf-8")).get("nodes")
+        if not isinstance(old, list) or len(old) != len(found.get("logits.bias", ())):
+            raise ValueError(f"{folder / CARD} does not name the nodes of its network")
         known = [(new, old.index(node)) for new, node in enumerate(tree.nodes) if node in old]
         for name in ("logits.weight", "logits.bias"):
             rows = own[name].clone()
