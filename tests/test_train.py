@@ -32,6 +32,22 @@ def test_a_preset_is_the_base_of_what_a_run_changes():
     assert (run.config().preset, run.config().batch_size, run.config().learning_rate) == ("oracle", 64, 2e-4)
 
 
+def test_settings_may_be_changed_where_a_run_is_read(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(tomli_w.dumps(SMALL))
+    run = Run.load(
+        path, ["name=other", "model.kind=gru", "model.hidden=7", "seeds=[3, 4]", "model.context_mix=[1, 0, 0]"]
+    )
+    assert (run.name, run.seeds, run.config().hidden, run.config().context_mix) == ("other", (3, 4), 7, (1.0, 0.0, 0.0))
+    for change, what in (
+        ("hidden", "changes no setting"),
+        ("model.hiden=7", "perhaps 'hidden'"),
+        ("name.x=1", "no table"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            Run.load(path, ["model.kind=gru", change]).config()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("run", type=Path)
     train.add_argument("data", type=Path, help="light curves; of a run that simulates its own, the folder to keep them")
     train.add_argument("-o", "--output", type=Path, required=True, help="folder of the classifier")
+    _add_changes(train)
     train.add_argument("--seed", type=int, help="this seed in place of the run's first")
     train.add_argument("--search", type=Path, help="of a run that seeks one class: the folder of its cross-validation")
     train.add_argument("--scores", type=Path, help="scores.json of the run's cross-validation, for the model card")
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     cross.add_argument("run", type=Path)
     cross.add_argument("data", type=Path)
     cross.add_argument("-o", "--output", type=Path, required=True, help="folder of folds, scores and figures")
+    _add_changes(cross)
     cross.add_argument("-j", "--jobs", type=int, default=1, help="folds trained at the same time")
     cross.add_argument("--view", choices=get_args(View), help="this view only, of those that the run has")
     cross.add_argument("--foldings", nargs="+", help="of a search: these foldings only, of those that the run has")
@@ -150,6 +152,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_view(classify)
     classify.set_defaults(command=_classify)
     return parser
+
+
+def _add_changes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings in place of the run's")
 
 
 def _add_view(parser: argparse.ArgumentParser) -> None:
@@ -229,7 +235,8 @@ def _train(arguments: argparse.Namespace) -> None:
     from telperion.search_report import search_card
     from telperion.train import simulated, train
 
-    checkpoints, run = arguments.output.with_name(arguments.output.name + ".training"), Run.load(arguments.run)
+    checkpoints = arguments.output.with_name(arguments.output.name + ".training")
+    run = Run.load(arguments.run, arguments.set)
     with progress_bar() as bar:
         if run.stream:
             stream, held = simulated(run, arguments.data, progress=bar)
@@ -252,7 +259,7 @@ def _crossvalidate(arguments: argparse.Namespace) -> None:
     from telperion.crossvalidate import crossvalidate, histories
     from telperion.run import Run
 
-    run = Run.load(arguments.run)
+    run = Run.load(arguments.run, arguments.set)
     views = (arguments.view,) if arguments.view else run.views
     foldings = tuple(arguments.foldings or run.foldings)
     run = replace(run, views=views, foldings=foldings, seeds=tuple(arguments.seeds or run.seeds))

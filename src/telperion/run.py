@@ -8,7 +8,7 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -118,9 +118,27 @@ class Run:
                     )
 
     @classmethod
-    def load(cls, path: str | Path) -> Run:
-        """Read a run's TOML; every key must be known, here and to the model."""
-        return cls.from_dict(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+    def load(cls, path: str | Path, changes: Iterable[str] = ()) -> Run:
+        """Read a run's TOML; every key must be known, here and to the model.
+
+        Changes are settings in place of its own, as ``model.hidden=256``; what is no TOML value is a string.
+        """
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        for change in changes:
+            place, given, value = change.partition("=")
+            *tables, key = place.split(".")
+            if not given or not key:
+                raise ValueError(f"{change!r} changes no setting; expected one as in model.hidden=256")
+            table = document
+            for name in tables:
+                table = table.setdefault(name, {})
+                if not isinstance(table, dict):
+                    raise ValueError(f"{change!r}: {name!r} is a setting, no table of settings")
+            try:
+                table[key] = tomllib.loads(f"value = {value}")["value"]
+            except tomllib.TOMLDecodeError:
+                table[key] = value
+        return cls.from_dict(document)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Run:
