@@ -2,18 +2,21 @@
 
 import dataclasses
 import json
+from unittest.mock import ANY
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import telperion
 from telperion.calibrating import DAYS, ask, calibrate, halves
-from telperion.calibration_report import always_right, draw_trust, show_trust, trust
+from telperion.calibration_report import always_right, draw_trust, measured_card, show_trust, trust
 from telperion.calibration_scores import mix_of
 from telperion.calibration_tables import always_table, calibration_table, promise_table
 from telperion.classifier import Classifier, ModelFolderError
 from telperion.cli import main
 from telperion.encode.view import days_known, held_context, keep_context, view
+from telperion.evaluate import evaluate
 from telperion.formats import parquet
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.simulate.drawn import draw
@@ -235,6 +238,18 @@ def test_tables_and_figures_tell_of_every_context_and_phase(calibrated, asked, t
     assert {path.name for path in tmp_path.iterdir()} == {"errors-none.png", "depth-none.png", "reliability-none-8.png"}
 
 
+def test_the_card_has_the_scores_of_the_objects_measured_on(calibrated, classifiers, asked, fold):
+    card = measured_card(calibrated, asked, data="fold", command="telperion calibrate /home/me/x --test /home/me/fold")
+    assert card["command"] == "telperion calibrate x --test fold"
+    assert card["objects"] == len(fold)
+    for row, context in zip(card["figures"], ("specz", "photoz", "none"), strict=True):
+        said = calibrated.predict(keep_context(fold, context), days=8)
+        expected = evaluate(said, calibrated.tree.labels(fold.label), calibrated.tree, decided=calibrated.decide(said))
+        assert row["leaf macro F1"] == {"8": pytest.approx(expected["leaves"].macro.f1, abs=1e-4), "64": ANY}
+    with pytest.raises(ValueError, match="not calibrated"):
+        measured_card(classifiers["gru"], asked, data="", command="")
+
+
 def test_the_command_calibrates_and_measures(classifiers, fold, tmp_path, capsys):
     classifiers["gru"].save(tmp_path / "plain")
     parquet.write(fold, tmp_path / "fold.parquet")
@@ -243,6 +258,11 @@ def test_the_command_calibrates_and_measures(classifiers, fold, tmp_path, capsys
     text = capsys.readouterr().out
     assert "Class-wise calibration error" in text
     assert "promised at 0.8" in text
+    assert "figures" not in telperion.load(tmp_path / "out").card
+    command = [*command[:-1], str(tmp_path / "tested"), "--context", "none", "--test", str(tmp_path / "fold.parquet")]
+    assert main([*command, "--level", "0.8"]) == 0
+    capsys.readouterr()
+    assert telperion.load(tmp_path / "tested").card["protocol"] == "measured on 350 objects that taught it nothing"
     out = tmp_path / "classes.parquet"
     arguments = ["classify", str(tmp_path / "fold.parquet"), "-m", str(tmp_path / "out"), "-o", str(out)]
     assert main([*arguments, "--days", "8", "--level", "0.8"]) == 0

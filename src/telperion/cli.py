@@ -359,7 +359,7 @@ def _report(
 
 def _calibrate(arguments: argparse.Namespace) -> None:
     from telperion.calibrating import ask, calibrate, halves
-    from telperion.calibration_report import always_right, draw_trust, show_trust, trust
+    from telperion.calibration_report import always_right, draw_trust, measured_card, show_trust, trust
     from telperion.calibration_scores import mix_of
     from telperion.calibration_tables import always_table, calibration_table, promise_table
     from telperion.promise import LEVELS
@@ -371,11 +371,13 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     with progress_bar() as bar:
         answers = ask(classifier, telperion.read(arguments.data), contexts=arguments.context, progress=bar)
         made = calibrate(classifier, answers, levels=sorted(arguments.level or LEVELS), seed=arguments.seed)
-        made.save(arguments.output)
         if arguments.test:
             answers = ask(classifier, telperion.read(arguments.test), contexts=arguments.context, progress=bar)
+            card = measured_card(made, answers, data=arguments.test.name, command=_command())
+            made = replace(made, card=card)
         else:
             answers = [each[~halves(each, arguments.seed)] for each in answers]
+        made.save(arguments.output)
     prior = mix_of(answers[0].labels, made.tree) if arguments.prior else None
     measured = trust(made, answers, prior=prior, level=level)
     tables = (

@@ -50,9 +50,12 @@ def show(classifier: Classifier, data: Path | None = None, *, console: Console |
 
 
 def training_note(classifier: Classifier) -> str:
-    """Say on which objects a classifier flatters itself."""
+    """Say on which objects a classifier flatters itself, or which ones told how good it is."""
+    card = classifier.card
+    if "cross-validated" not in card["protocol"]:
+        return f"The classifier was {card['protocol']}, those of {card['data']}."
     return (
-        f"The classifier was trained on {classifier.card['objects']:,} objects of {classifier.card['data']}: "
+        f"The classifier was trained on {card['objects']:,} objects of {card['data']}: "
         "on those it looks better than it is, and only the cross-validated figures count."
     )
 

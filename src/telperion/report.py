@@ -120,9 +120,20 @@ def model_card(path: str | Path) -> dict[str, Any]:
         "objects": n_objects,
         "protocol": f"cross-validated on {n_objects:,} objects",
         "data": Path(record["data"]).name,
-        "command": " ".join(Path(word).name if word.startswith("/") else word for word in record["command"].split()),
+        "command": without_roots(record["command"]),
         "figures": figures,
     }
+
+
+def without_roots(command: str) -> str:
+    """Cut paths from the root of a machine to their last name.
+
+    Examples
+    --------
+    >>> without_roots("telperion classify /home/me/data -o out/classes.parquet")
+    'telperion classify data -o out/classes.parquet'
+    """
+    return " ".join(Path(word).name if word.startswith("/") else word for word in command.split())
 
 
 def write_report(
