@@ -56,6 +56,7 @@ def bootstrap(level: LevelScores, *, n_draws: int = 1000, seed: int = 0) -> Inte
 
     Examples
     --------
+    >>> from telperion.evaluate import evaluate
     >>> tree = Taxonomy.load("plasticc")
     >>> certain = tree.ancestors[tree.leaves].astype(float)
     >>> bootstrap(evaluate(certain, tree.leaves, tree)["level 2"]).low
