@@ -103,12 +103,17 @@ class Columns:
         table, cell, _ = self.plan.columns[path]
         return self.rows[table][:, cell]
 
+    def exact(self, path: str) -> bool:
+        """Tell whether a column holds integers."""
+        return self.plan.columns[path][2] == "int"
+
     def null(self, path: str) -> NDArray[np.bool_]:
         """Tell where a column is null or what holds it is not there, shape ``(n_rows,)``."""
         return self.cells(path) == NULL
 
     def numbers(self, path: str) -> NDArray[np.float64]:
         """Give a column of numbers, shape ``(n_rows,)``; NaN where it is null, too."""
+        self._refuse(path, "text")
         cells = np.ascontiguousarray(self.cells(path))
         if self.plan.columns[path][2] == "float":
             return cells.view(np.float64)
@@ -116,14 +121,14 @@ class Columns:
 
     def integers(self, path: str, missing: int = 0) -> NDArray[np.int64]:
         """Give a column of integers, shape ``(n_rows,)``; `missing` where it is null."""
+        self._refuse(path, "text", "float")
         cells = self.cells(path)
         return np.where(cells == NULL, missing, cells)
 
     def texts(self, path: str, longest: int = 64) -> NDArray[np.bytes_]:
         """Give a column of text, shape ``(n_rows,)``, cut at `longest` bytes; "" where it is null, 255 for a zero."""
-        table, cell, kind = self.plan.columns[path]
-        if kind != "text":
-            raise ValueError(f"{path} is no text")
+        self._refuse(path, "int", "float", "mark")
+        table, cell, _ = self.plan.columns[path]
         start, length = self.rows[table][:, cell], self.rows[table][:, cell + 1]
         length = np.minimum(np.where(start == NULL, 0, length), longest)
         width = max(int(length.max(initial=0)), 1)
@@ -133,6 +138,10 @@ class Columns:
         text[inside] = self.buffer[(start[:, None] + letter)[inside]]
         text[inside & (text == 0)] = 255
         return text.view(f"S{width}").reshape(-1)
+
+    def _refuse(self, path: str, *kinds: str) -> None:
+        if (kind := self.plan.columns[path][2]) in kinds:
+            raise ValueError(f"{path} is a column of the kind {kind}")
 
     def offsets(self, array: str) -> NDArray[np.int64]:
         """Give where each body's items of an array begin among all, shape ``(n_bodies + 1,)``; none if not there."""
