@@ -58,16 +58,16 @@ class Rows:
         Why it is dropped.
     """
 
-    code: NDArray[np.int64]
-    time: NDArray[np.float64]
-    band: NDArray[np.int8]
-    flux: NDArray[np.float32]
-    flux_err: NDArray[np.float32]
-    detected: NDArray[np.bool_]
-    source_id: NDArray[np.int64]
-    visit: NDArray[np.int64]
-    detector: NDArray[np.int64]
-    reason: NDArray[np.int8]
+    code: NDArray
+    time: NDArray
+    band: NDArray
+    flux: NDArray
+    flux_err: NDArray
+    detected: NDArray
+    source_id: NDArray
+    visit: NDArray
+    detector: NDArray
+    reason: NDArray
 
     def __getitem__(self, which: NDArray) -> Rows:
         return Rows(*(getattr(self, item.name)[which] for item in fields(self)))

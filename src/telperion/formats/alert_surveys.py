@@ -21,9 +21,9 @@ USELESS = (
     "pixelFlags_injectedCenter",
     "pixelFlags_injected_templateCenter",
 )
-"""Flags of a source that make its flux useless: nothing was fitted, it is saturated, there are no data at its centre,
-or it was put into the image. ``psfFlux_flag`` counts, too, unless ``psfFlux_flag_edge`` says that the fit only lacked a
-part of the PSF. Cosmic rays, streaks, interpolated and suspect pixels and dipoles leave a flux with an error, and stay."""
+"""Flags of a source whose flux is of no use: nothing was fitted, it is saturated, there are no data at its centre,
+or it was put into the image. ``psfFlux_flag`` counts, too, unless ``psfFlux_flag_edge`` says that the fit only lacked
+part of the PSF. Cosmic rays, streaks, interpolated or suspect pixels and dipoles leave a flux with an error."""
 
 
 class Packets(Protocol):
@@ -119,7 +119,9 @@ _HOST = {name: name for name in ("mwebv", "mwebv_err")}
 _HOST |= {f"{new}{end}": f"z_final{end}" for new in ("redshift", "redshift_final") for end in ("", "_err")}
 for _host in ("hostgal", "hostgal2"):
     _HOST |= {f"{_host}_{name}": f"{_host}_{name}" for name in _SHAPE}
-    _HOST |= {f"{_host}_{kind}_{band.lower()}": f"{_host}_{kind}_{band}" for kind in ("mag", "magerr") for band in "ugrizY"}
+    _HOST |= {
+        f"{_host}_{kind}_{band.lower()}": f"{_host}_{kind}_{band}" for kind in ("mag", "magerr") for band in "ugrizY"
+    }
     for _new, _old in (("specz", "zspec"), ("photoz", "zphot")):
         _HOST |= {f"{_host}_{_new}{end}": f"{_host}_{_old}{end}" for end in ("", "_err")}
 _MISSING = (-9.0, -99.0, -999.0, -9999.0)
@@ -287,7 +289,7 @@ def _take_ztf(packets: Packets) -> Taken:
 
 
 def _candidates(packets: Packets, part: str, code: NDArray) -> Rows:
-    """Detections; rows without a candid are upper limits."""
+    """Take detections; rows without a candid are upper limits."""
     n = code.size
     candid = _integers(packets, f"{part}.candid", n, 0)
     sign = np.full(n, np.nan)
@@ -303,7 +305,7 @@ def _candidates(packets: Packets, part: str, code: NDArray) -> Rows:
 
 
 def _forced(packets: Packets, code: NDArray) -> Rows:
-    """Forced photometry in counts, of the zero point that stands beside it (schema 4 on)."""
+    """Take forced photometry in counts, of the zero point that stands beside it (schema 4 on)."""
     n = code.size
     flux, error, zero = (_numbers(packets, f"fp_hists[].{name}", n) for name in _FP[-3:])
     with np.errstate(over="ignore"):

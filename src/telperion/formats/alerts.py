@@ -104,9 +104,7 @@ class Alerts:
             offsets = np.concatenate([[0], np.cumsum(np.bincount(rows.code, minlength=names.size))])
             latest = self._latest()
             context = {name: values[latest] for name, values in context.items()}
-        return LightCurves(
-            names, offsets, rows.time, rows.band, rows.flux, rows.flux_err, rows.detected, dict(context)
-        )
+        return LightCurves(names, offsets, rows.time, rows.band, rows.flux, rows.flux_err, rows.detected, dict(context))
 
     def _objects(self) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
         """Give the objects in the order of their first alerts, and each alert's place among them."""
@@ -134,12 +132,10 @@ class Part(NamedTuple):
 def settle_alerts(parts: Sequence[Part], broken: Sequence[Broken]) -> Alerts:
     """Make `Alerts` of what packets say: in their order, without moving objects, each alert once, its rows settled."""
     if not parts:
-        nothing = np.zeros(0, dtype=np.int64)
-        rows = Rows(*(np.zeros(0, dtype=kind) for kind in _ROW_TYPES))
-        return Alerts(
-            nothing, nothing, nothing.astype(np.str_), nothing.astype(float), nothing.astype(bool), np.zeros(1, np.int64),
-            rows, {}, {}, nothing, nothing, sorted(broken),
-        )  # fmt: skip
+        no = np.zeros(0, dtype=np.int64)
+        rows = Rows(no, no.astype(float), no, no, no, no.astype(bool), no, no, no, no)
+        text, times, flags = no.astype(np.str_), no.astype(float), no.astype(bool)
+        return Alerts(no, no, text, times, flags, np.zeros(1, np.int64), rows, {}, {}, no, no, sorted(broken))
     packet = np.concatenate([part.packet for part in parts])
     alert_id, object_id, time, moving, truncated = (
         np.concatenate([getattr(part.taken, name) for part in parts])
@@ -152,10 +148,11 @@ def settle_alerts(parts: Sequence[Part], broken: Sequence[Broken]) -> Alerts:
     place = np.full(packet.size, -1)
     place[chosen] = np.arange(chosen.size)
     rows, dropped = settle(_moved(parts, place))
-    names = dict.fromkeys(name for part in parts for name in part.taken.context)
-    context = {
-        name: np.concatenate([part.taken.context.get(name, np.full(part.packet.size, np.nan)) for part in parts])[chosen]
-        for name in names
+    context: dict[str, NDArray] = {
+        name: np.concatenate([part.taken.context.get(name, np.full(part.packet.size, np.nan)) for part in parts])[
+            chosen
+        ]
+        for name in dict.fromkeys(name for part in parts for name in part.taken.context)
     }
     counts = {reason: int(count) for reason, count in zip(REASONS, dropped, strict=True) if count}
     if outside := sum(part.taken.outside for part in parts):
@@ -174,9 +171,6 @@ def settle_alerts(parts: Sequence[Part], broken: Sequence[Broken]) -> Alerts:
         np.sort(packet[sound & ~moving & ~first]),
         sorted(broken),
     )
-
-
-_ROW_TYPES = (np.int64, np.float64, np.int8, np.float32, np.float32, np.bool_, np.int64, np.int64, np.int64, np.int8)
 
 
 def _first(alert_id: NDArray[np.int64], order: NDArray[np.intp]) -> NDArray[np.bool_]:

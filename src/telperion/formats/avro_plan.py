@@ -119,7 +119,7 @@ class _Maker:
     def column(self, path: str, table: int, kind: str) -> int:
         """Give the cell of a column, counted from 1; two branches of a union may write to the same one."""
         if path in self.columns:
-            known, cell, before = self.columns[path]
+            _, cell, before = self.columns[path]
             if {kind, before} == {"int", "float"}:
                 raise ValueError(f"{path} is an integer in one branch of a union and not in another")
             if kind != before:

@@ -5,30 +5,33 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from telperion.formats.avro import MAGIC, Node, schema_json
+from telperion.formats.avro import Node, schema_json
+from telperion.formats.avro_files import MAGIC
 
 _BLOCK = 2**16
 _PACKED = {"float": struct.Struct("<f"), "double": struct.Struct("<d")}
-_FITS: dict[str, Callable[[Any], bool]] = {
-    "null": lambda value: value is None,
-    "boolean": lambda value: isinstance(value, bool | np.bool_),
-    "int": lambda value: isinstance(value, int | np.integer) and not isinstance(value, bool) and -(2**31) <= value < 2**31,
-    "long": lambda value: isinstance(value, int | np.integer) and not isinstance(value, bool) and -(2**63) <= value < 2**63,
-    "float": lambda value: isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool),
-    "double": lambda value: isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool),
-    "string": lambda value: isinstance(value, str),
-    "bytes": lambda value: isinstance(value, bytes),
-    "fixed": lambda value: isinstance(value, bytes),
-    "enum": lambda value: isinstance(value, str),
-    "array": lambda value: isinstance(value, list | tuple | np.ndarray),
-    "map": lambda value: isinstance(value, dict),
-    "record": lambda value: isinstance(value, dict),
-}  # fmt: skip
+_WHOLE, _NUMBER = (int, np.integer), (int, float, np.integer, np.floating)
+_TYPES: dict[str, tuple[type, ...]] = {
+    "null": (type(None),),
+    "boolean": (bool, np.bool_),
+    "int": _WHOLE,
+    "long": _WHOLE,
+    "float": _NUMBER,
+    "double": _NUMBER,
+    "string": (str,),
+    "bytes": (bytes,),
+    "fixed": (bytes,),
+    "enum": (str,),
+    "array": (list, tuple, np.ndarray),
+    "map": (dict,),
+    "record": (dict,),
+}
+_BITS = {"int": 31, "long": 63}
 
 
 def encode(schema: Node, value: Any) -> bytes:
@@ -68,7 +71,8 @@ def container(schema: Node, bodies: Iterable[bytes], codec: str = "null") -> byt
 
     Examples
     --------
-    >>> from telperion.formats.avro import parse_schema, read_container
+    >>> from telperion.formats.avro import parse_schema
+    >>> from telperion.formats.avro_files import read_container
     >>> schema = parse_schema("long")
     >>> read_container(container(schema, [encode(schema, 1), encode(schema, 300)], "deflate"))[1].buffer
     array([  2, 216,   4], dtype=uint8)
@@ -109,13 +113,20 @@ def _long(value: int) -> bytes:
     return bytes(out)
 
 
+def _fits(kind: str, value: Any) -> bool:
+    if isinstance(value, bool) and kind != "boolean":
+        return False
+    limit = 2 ** _BITS.get(kind, 0)
+    return isinstance(value, _TYPES[kind]) and (kind not in _BITS or -limit <= value < limit)
+
+
 def _encode(node: Node, value: Any, out: bytearray, path: str) -> None:
     if node.kind == "union":
         for branch, part in enumerate(node.parts):
-            if _FITS[part.kind](value):
+            if _fits(part.kind, value):
                 out += _long(branch)
                 return _encode(part, value, out, path)
-    elif _FITS[node.kind](value):
+    elif _fits(node.kind, value):
         return _encode_one(node, value, out, path)
     kinds = " or ".join(part.kind for part in node.parts) if node.kind == "union" else node.kind
     raise ValueError(f"{path or 'the value'} is {value!r:.60}, expected {kinds}")
@@ -158,4 +169,8 @@ def _encode_one(node: Node, value: Any, out: bytearray, path: str) -> None:
 def _default(node: Node, default: Any) -> Any:
     """Give a default of a schema as a value: bytes are text there."""
     kinds = {part.kind for part in (node.parts or (node,))}
-    return default.encode("latin-1") if isinstance(default, str) and kinds & {"bytes", "fixed"} and "string" not in kinds else default
+    return (
+        default.encode("latin-1")
+        if isinstance(default, str) and kinds & {"bytes", "fixed"} and "string" not in kinds
+        else default
+    )

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from telperion.formats.alert_rows import BESIDE, REASONS, REPEATED
 from telperion.formats.alert_surveys import SURVEYS, Survey, survey_of
 from telperion.formats.alerts import Alerts, Broken, Part, settle_alerts
-from telperion.formats.avro import MAGIC, Bodies, Node, read_container, read_schemas
+from telperion.formats.avro import Node, read_schemas
+from telperion.formats.avro_files import LARGEST, MAGIC, Bodies, read_container
 from telperion.formats.avro_plan import Plan, make_plan
 from telperion.formats.nested import Nested
 from telperion.formats.rules import FormatError, naming
@@ -34,7 +35,7 @@ def decode_alerts(messages: Sequence[bytes], schemas: Mapping[int, Node] | None 
     Parameters
     ----------
     messages : sequence of bytes
-        Packets in Confluent's wire format (Rubin), or object container files (ZTF), mixed as they come.
+        Packets in Confluent's wire format (Rubin), or object container files of one alert (ZTF), mixed as they come.
     schemas : mapping of int to Node, optional
         By registry id, as `telperion.formats.avro.read_schemas` gives them; container files bring their own.
 
@@ -169,7 +170,9 @@ def read(path: str | Path) -> LightCurves:
         Packets are broken or about objects of the Solar System, or rows are of no use.
     """
     alerts = read_alerts(path)
-    broken = [f"packet {entry.packet} is broken ({entry.reason}, at byte {entry.position})" for entry in alerts.broken[:1]]
+    broken = [
+        f"packet {entry.packet} is broken ({entry.reason}, at byte {entry.position})" for entry in alerts.broken[:1]
+    ]
     if not len(alerts):
         raise FormatError(f"{path}: no alert of an object beyond the Solar System{''.join(f'; {b}' for b in broken)}")
     silent = (REASONS[BESIDE], REASONS[REPEATED])
@@ -241,23 +244,30 @@ class _Batch:
                     reason = f"the schema id {schema_id} is unknown"
                     self.broken += [Broken(k, reason, 1) for k in packet[which].tolist()]
             self.count += int(framed.sum()) if not one_each else packet.size
+            found: dict[Node, list[tuple[Bodies, NDArray[np.int64]]]] = {}
             for k in np.flatnonzero(~framed).tolist():
-                self.add_container(messages[first + k], int(packet[k]) if one_each else None)
+                self._open(messages[first + k], int(packet[k]) if one_each else None, found)
+            for schema, several in found.items():
+                self.add_bodies(
+                    schema, _joined([one for one, _ in several]), np.concatenate([n for _, n in several]), 0
+                )
 
-    def add_container(self, data: bytes, packet: int | None) -> None:
-        """Decode an object container file, whose records all are `packet`, or counted one by one."""
+    def _open(self, data: bytes, packet: int | None, found: dict[Node, list[tuple[Bodies, NDArray[np.int64]]]]) -> None:
+        """Find the records of an object container file, which all are `packet`, or counted one by one."""
         if data[: len(MAGIC)] != MAGIC:
             reason = f"it begins with {data[:4]!r}: neither Confluent's format nor an Avro container"
             return self.fault(packet, reason, 0)
         try:
-            schema, bodies = read_container(data)
+            schema, bodies = read_container(data) if packet is None else read_container(data, LARGEST, 1)
         except ValueError as error:
             return self.fault(packet, str(error), 0)
+        if packet is not None and bodies.fault is not None:
+            return self.fault(packet, bodies.fault[1], bodies.fault[0])
         n = bodies.starts.size
         numbers = np.full(n, packet) if packet is not None else self.count + np.arange(n)
         self.count += n if packet is None else 0
         if n:
-            self.add_bodies(schema, bodies, numbers.astype(np.int64), 0)
+            found.setdefault(schema, []).append((bodies, numbers.astype(np.int64)))
         if bodies.fault is not None:
             self.fault(packet, bodies.fault[1], bodies.fault[0])
         elif not n:
@@ -271,7 +281,8 @@ class _Batch:
 
     def add_bodies(self, schema: Node, bodies: Bodies, packet: NDArray[np.int64], header: int) -> None:
         """Decode packets of one schema."""
-        from telperion.formats.avro_decode import REASONS, decode  # not above: it needs the extra `stream`
+        from telperion.formats.avro_decode import decode  # not above: they need the extra `stream`
+        from telperion.formats.avro_loop import REASONS as WRONG
 
         try:
             survey, plan = _plan(schema)
@@ -282,13 +293,23 @@ class _Batch:
             return
         self.parts.append(Part(taken, packet, columns.error == 0))
         for k in np.flatnonzero(columns.error).tolist():
-            self.broken.append(Broken(int(packet[k]), REASONS[columns.error[k]], int(columns.position[k]) + header))
+            self.broken.append(Broken(int(packet[k]), WRONG[columns.error[k]], int(columns.position[k]) + header))
 
     def add_table(self, table: Nested) -> None:
         """Take the alerts of a nested table."""
         taken = survey_of(table.__contains__).take(table)
         self.parts.append(Part(taken, self.count + np.arange(len(table)), np.ones(len(table), dtype=bool)))
         self.count += len(table)
+
+
+def _joined(several: list[Bodies]) -> Bodies:
+    """Put the buffers of bodies one after the other."""
+    if len(several) == 1:
+        return several[0]
+    shift = np.cumsum([0, *(bodies.buffer.size for bodies in several)])
+    starts = [np.where(bodies.starts < 0, -1, bodies.starts + by) for bodies, by in zip(several, shift, strict=False)]
+    stops = [bodies.stops + by for bodies, by in zip(several, shift, strict=False)]
+    return Bodies(np.concatenate([bodies.buffer for bodies in several]), np.concatenate(starts), np.concatenate(stops))
 
 
 def _chunks(sizes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
