@@ -84,7 +84,7 @@ def read_container(data: bytes, largest: int = 2**32, most: int = 2**31) -> tupl
             if count < 0 or count * least > len(block):
                 raise ValueError(f"a block of {len(block)} bytes claims {count} records")
             if sum(counts) + count > (most if least else min(most, MOST_EMPTY)):
-                raise ValueError(f"the file holds more than the {sum(counts)} records before this block")
+                raise ValueError(f"a block claims {count} records, more than are read")
             origin = start if codec == "null" else end
             if count:
                 counts.append(count)
