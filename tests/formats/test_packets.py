@@ -111,7 +111,7 @@ def test_an_alert_shows_its_source_its_history_and_forced_photometry_in_the_orde
     assert rows.detected.tolist() == [False, True, False, True, True]
     np.testing.assert_array_equal(rows.visit, [501, 503, 505, 508, 510])
     np.testing.assert_array_equal(rows.detector, 7)
-    assert alerts.alert_id.tolist() == [1010]
+    assert alerts.alert_id.tolist() == alerts.source_id.tolist() == [1010]
     assert alerts.object_id.tolist() == ["169813006680588318"]
     assert alerts.alert_time.tolist() == [MJD + 10]
     assert {name: values.tolist() for name, values in alerts.context.items()} == {"ra": [11.0], "decl": [-6.0]}
@@ -396,6 +396,23 @@ def test_light_curves_are_what_the_alert_view_and_a_classifier_take_without_any_
     assert np.isfinite(classifier.predict(curves, days=2.0)).all()
 
 
+def test_extreme_values_harm_no_neighbour_in_a_classifier():
+    strange = [
+        {"psfFlux": 3e38}, {"psfFlux": -3e38}, {"psfFluxErr": 3e38}, {"psfFluxErr": 1e-40}, {"midpointMjdTai": 1.0},
+        {"midpointMjdTai": 199_999.0}, {"ra": 1e9, "dec": float("nan")},
+    ]  # fmt: skip
+    plain = [alert([source(3)], new=source(20 + k)) for k in range(2)]
+    odd = [alert([source(4, **change)], [forced(5)], new=source(50 + k, **change)) for k, change in enumerate(strange)]
+    classifier = telperion.load("plasticc-gru")
+    with np.errstate(all="ignore"):
+        together = classifier.predict(decode(*plain, *odd).light_curves(), view="alert")
+    alone = classifier.predict(decode(*plain).light_curves(), view="alert")
+    np.testing.assert_allclose(together[:2], alone, atol=1e-6)
+    far = elasticc_alert(z_final=-0.3, hostgal_zphot=29.0, hostgal_zspec=float("nan"), mwebv=90.0)
+    curves = decode_alerts([container(ELASTICC, [encode(ELASTICC, far)])]).light_curves()
+    assert np.isfinite(classifier.predict(curves, view="alert")).all()
+
+
 def test_dust_is_corrected_where_it_is_known():
     alerts = decode(alert(new=source(20)), alert(new=source(21)))
     plain, dusty = alerts.light_curves(), alerts.light_curves(mwebv=[0.5, np.nan])
@@ -406,6 +423,8 @@ def test_dust_is_corrected_where_it_is_known():
     assert dusty.flux[1] == plain.flux[1]
     np.testing.assert_array_equal(dusty.context["mwebv"], [0.5, np.nan])
     assert not alerts.as_observed().dereddened
+    with pytest.raises(ValueError, match="mwebv is outside 0 to 100 for 1 alerts, first -1"):
+        alerts.light_curves(mwebv=[-1.0, 0.1])
 
 
 def test_alerts_of_one_object_make_one_light_curve():
@@ -470,6 +489,8 @@ def test_elasticc_alerts_have_the_context_of_elasticc_light_curves():
     ) | {"alertId": 8}
     alerts = decode_alerts([container(ELASTICC, [encode(ELASTICC, made)]) for made in (hosted, bare)])
     assert not alerts.broken
+    assert alerts.alert_id.tolist() == [7, 8]
+    assert alerts.source_id.tolist() == [70, 70]
     assert alerts.rows.band[:4].tolist() == [1, 2, 3, 5]
     assert alerts.rows.detected[:4].tolist() == [False, True, False, True]
     assert alerts.dropped == {"beside a source": 2}

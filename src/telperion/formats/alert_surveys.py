@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from telperion.bands import BANDS, NJY
+from telperion.bands import NJY
+from telperion.formats.alert_fields import Packets, Taken, bands, first_of, integers, numbers, within
 from telperion.formats.alert_rows import FLAGGED, LIMIT, WITHDRAWN, Rows, judged
-from telperion.formats.rules import RANGES
 
 USELESS = (
     "psfFlux_flag_noGoodPixels",
@@ -24,49 +23,6 @@ USELESS = (
 """Flags of a source whose flux is of no use: nothing was fitted, it is saturated, there are no data at its centre,
 or it was put into the image. ``psfFlux_flag`` counts, too, unless ``psfFlux_flag_edge`` says that the fit only lacked
 part of the PSF. Cosmic rays, streaks, interpolated or suspect pixels and dipoles leave a flux with an error."""
-
-
-class Packets(Protocol):
-    """Columns of alerts by path, from packets or from a table."""
-
-    def __len__(self) -> int: ...
-    def __contains__(self, path: str) -> bool: ...
-    def null(self, path: str) -> NDArray[np.bool_]: ...  # noqa: D102
-    def exact(self, path: str) -> bool: ...  # noqa: D102
-    def numbers(self, path: str) -> NDArray[np.float64]: ...  # noqa: D102
-    def integers(self, path: str, missing: int = 0) -> NDArray[np.int64]: ...  # noqa: D102
-    def texts(self, path: str) -> NDArray[np.bytes_]: ...  # noqa: D102
-    def offsets(self, array: str) -> NDArray[np.int64]: ...  # noqa: D102
-
-
-@dataclass(frozen=True, eq=False)
-class Taken:
-    """What a batch of packets says, before rows are settled; shape ``(n_alerts,)``, `rows` apart.
-
-    Parameters
-    ----------
-    alert_id : array of int64
-    object_id : array of str
-        "" where there is none.
-    time : array, MJD
-        Of the source that the alert is about.
-    solar_system : array of bool
-    truncated : array of bool
-        Whether the survey knows of more sources than the packet holds.
-    context : dict of str to array
-    outside : int
-        Values of the context that cannot be and are NaN now.
-    rows : Rows
-    """
-
-    alert_id: NDArray[np.int64]
-    object_id: NDArray[np.str_]
-    time: NDArray[np.float64]
-    solar_system: NDArray[np.bool_]
-    truncated: NDArray[np.bool_]
-    context: dict[str, NDArray[np.float64]]
-    outside: int
-    rows: Rows
 
 
 @dataclass(frozen=True)
@@ -111,8 +67,6 @@ _ELASTICC = {"time": "midPointTai", "band": "filterName", "flux": "psFlux", "flu
 _FLAGS = ("psfFlux_flag", "psfFlux_flag_edge", *USELESS)
 _ROW = ("visit", "detector", "timeWithdrawnMjdTai")
 _SOLAR = ("ssSource", "ssObject")
-_BAND_CODE = np.full(256, -1, dtype=np.int8)
-_BAND_CODE[[ord(band) for band in (*BANDS, "Y")]] = [*range(len(BANDS)), len(BANDS) - 1]
 
 _SHAPE = ("ellipticity", "sqradius", "snsep", "ra", "dec", *(f"zphot_q{part:03d}" for part in range(0, 101, 10)))
 _HOST = {name: name for name in ("mwebv", "mwebv_err")}
@@ -142,11 +96,11 @@ def _dia_paths(names: dict[str, str]) -> tuple[str, ...]:
 
 def _take_dia(packets: Packets, names: dict[str, str]) -> Taken:
     n = len(packets)
-    key = _first_of(packets, ("diaSourceId", "alertId", "diaSource.diaSourceId"))
+    key = first_of(packets, ("diaSourceId", "alertId", "diaSource.diaSourceId"))
     paths = ["diaObject.diaObjectId", "diaSource.diaObjectId"]
     if paths[0] in packets and not packets.exact(paths[0]):
         paths.reverse()
-    object_id = _first_of(packets, paths)
+    object_id = first_of(packets, paths)
     moving = np.zeros(n, dtype=bool)
     for path in _SOLAR:
         if path in packets:
@@ -156,11 +110,11 @@ def _take_dia(packets: Packets, names: dict[str, str]) -> Taken:
     for part, identifier in (("prvDiaSources", "diaSourceId"), ("prvDiaForcedSources", "diaForcedSourceId")):
         code = np.repeat(np.arange(n), np.diff(offsets[part]))
         parts.append(_dia_rows(packets, names, f"{part}[]", code, identifier))
-    known = _integers(packets, "diaObject.nDiaSources", n, 0)
+    known = integers(packets, "diaObject.nDiaSources", n, 0)
     ra, decl = (
-        np.where(np.isnan(above := _numbers(packets, f"diaObject.{name}", n)), below, above)
+        np.where(np.isnan(above := numbers(packets, f"diaObject.{name}", n)), below, above)
         for name in ("ra", names["decl"])
-        for below in (_numbers(packets, f"diaSource.{name}", n),)
+        for below in (numbers(packets, f"diaSource.{name}", n),)
     )
     context = {"ra": ra, "decl": decl}
     for name, field in _HOST.items():
@@ -168,9 +122,10 @@ def _take_dia(packets: Packets, names: dict[str, str]) -> Taken:
             values = packets.numbers(f"diaObject.{field}")
             codes = _NO_MAGNITUDE if "_mag" in name else _MISSING[1:] if name.endswith(("_ra", "_dec")) else _MISSING
             context[name] = np.where(np.isin(values, codes), np.nan, values)
-    context, outside = _within(context)
+    context, outside = within(context)
     return Taken(
         key,
+        parts[0].source_id,
         np.where(object_id == 0, "", object_id.astype(np.str_)),
         parts[0].time,
         moving | (object_id == 0),
@@ -185,70 +140,29 @@ def _dia_rows(packets: Packets, names: dict[str, str], part: str, code: NDArray,
     n = code.size
     reason = np.zeros(n, dtype=np.int8)
     if identifier == "diaSourceId":
-        wrong = _integers(packets, f"{part}.psfFlux_flag", n, 0) > 0
-        wrong &= _integers(packets, f"{part}.psfFlux_flag_edge", n, 0) == 0
+        wrong = integers(packets, f"{part}.psfFlux_flag", n, 0) > 0
+        wrong &= integers(packets, f"{part}.psfFlux_flag_edge", n, 0) == 0
         for flag in USELESS:
             if (path := f"{part}.{flag}") in packets:
                 wrong |= packets.integers(path) > 0
         reason[wrong] = FLAGGED
     if (path := f"{part}.timeWithdrawnMjdTai") in packets:
         reason[~np.isnan(packets.numbers(path))] = WITHDRAWN
-    time, flux, error = (_numbers(packets, f"{part}.{names[name]}", n) for name in ("time", "flux", "flux_err"))
+    time, flux, error = (numbers(packets, f"{part}.{names[name]}", n) for name in ("time", "flux", "flux_err"))
     with np.errstate(over="ignore"):
         flux, error = flux.astype(np.float32), error.astype(np.float32)
     return Rows(
         code,
         time,
-        _bands(packets, f"{part}.{names['band']}", n),
+        bands(packets, f"{part}.{names['band']}", n),
         flux,
         error,
         np.full(n, identifier == "diaSourceId"),
-        _integers(packets, f"{part}.{identifier}", n, 0),
-        _integers(packets, f"{part}.visit", n, -1),
-        _integers(packets, f"{part}.detector", n, -1),
+        integers(packets, f"{part}.{identifier}", n, 0),
+        integers(packets, f"{part}.visit", n, -1),
+        integers(packets, f"{part}.detector", n, -1),
         reason,
     )
-
-
-def _bands(packets: Packets, path: str, n: int) -> NDArray[np.int8]:
-    """Turn texts of one letter into positions in `BANDS`, -1 unknown."""
-    if path not in packets:
-        return np.full(n, -1, dtype=np.int8)
-    texts = packets.texts(path)
-    letters = texts.view(np.uint8).reshape(n, texts.dtype.itemsize)
-    code = _BAND_CODE[letters[:, 0]]
-    if letters.shape[1] > 1:
-        code[(letters[:, 1:] != 0).any(axis=1)] = -1
-    return code
-
-
-def _within(context: dict[str, NDArray[np.float64]]) -> tuple[dict[str, NDArray[np.float64]], int]:
-    """Make NaN of what cannot be, and count it."""
-    outside = 0
-    for name, values in context.items():
-        low, high = RANGES.get(name, (-np.inf, np.inf))
-        wrong = (values < low) | (values > high) | np.isinf(values)
-        if wrong.any():
-            outside += int(wrong.sum())
-            context[name] = np.where(wrong, np.nan, values)
-    return context, outside
-
-
-def _numbers(packets: Packets, path: str, n: int) -> NDArray[np.float64]:
-    return packets.numbers(path) if path in packets else np.full(n, np.nan)
-
-
-def _integers(packets: Packets, path: str, n: int, missing: int) -> NDArray[np.int64]:
-    return packets.integers(path, missing) if path in packets else np.full(n, missing)
-
-
-def _first_of(packets: Packets, paths: Iterable[str]) -> NDArray[np.int64]:
-    """Give the first of some columns that is known and not 0, row by row."""
-    result = np.zeros(len(packets), dtype=np.int64)
-    for path in paths:
-        if path in packets and (result == 0).any():
-            result = np.where(result == 0, packets.integers(path), result)
-    return result
 
 
 # -- ZTF --------------------------------------------------------------------------------------------------------------
@@ -274,14 +188,15 @@ def _take_ztf(packets: Packets) -> Taken:
     if "fp_hists[].forcediffimflux" in packets:
         parts.append(_forced(packets, np.repeat(np.arange(n), np.diff(packets.offsets("fp_hists")))))
     found = np.bincount(previous[parts[1].reason != LIMIT], minlength=n)
-    position = {"ra": _numbers(packets, "candidate.ra", n), "decl": _numbers(packets, "candidate.dec", n)}
-    context, outside = _within(position)
+    position = {"ra": numbers(packets, "candidate.ra", n), "decl": numbers(packets, "candidate.dec", n)}
+    context, outside = within(position)
     return Taken(
-        _first_of(packets, ("candid", "candidate.candid")),
+        first_of(packets, ("candid", "candidate.candid")),
+        parts[0].source_id,
         np.char.decode(packets.texts("objectId"), "utf-8", "replace") if "objectId" in packets else np.full(n, ""),
         parts[0].time,
         np.zeros(n, dtype=bool),
-        _integers(packets, "candidate.ndethist", n, 0) > 1 + found,
+        integers(packets, "candidate.ndethist", n, 0) > 1 + found,
         context,
         outside,
         judged(Rows.concatenate(parts)),
@@ -291,13 +206,13 @@ def _take_ztf(packets: Packets) -> Taken:
 def _candidates(packets: Packets, part: str, code: NDArray) -> Rows:
     """Take detections; rows without a candid are upper limits."""
     n = code.size
-    candid = _integers(packets, f"{part}.candid", n, 0)
+    candid = integers(packets, f"{part}.candid", n, 0)
     sign = np.full(n, np.nan)
     if (path := f"{part}.isdiffpos") in packets:
         text = packets.texts(path)
         sign[(text == b"t") | (text == b"1")] = 1
         sign[(text == b"f") | (text == b"0")] = -1
-    magnitude, error = (_numbers(packets, f"{part}.{name}", n) for name in ("magpsf", "sigmapsf"))
+    magnitude, error = (numbers(packets, f"{part}.{name}", n) for name in ("magpsf", "sigmapsf"))
     with np.errstate(over="ignore"):
         flux = 10 ** (0.4 * (NJY - magnitude))
     reason = np.where(candid == 0, LIMIT, 0).astype(np.int8)
@@ -307,7 +222,7 @@ def _candidates(packets: Packets, part: str, code: NDArray) -> Rows:
 def _forced(packets: Packets, code: NDArray) -> Rows:
     """Take forced photometry in counts, of the zero point that stands beside it (schema 4 on)."""
     n = code.size
-    flux, error, zero = (_numbers(packets, f"fp_hists[].{name}", n) for name in _FP[-3:])
+    flux, error, zero = (numbers(packets, f"fp_hists[].{name}", n) for name in _FP[-3:])
     with np.errstate(over="ignore"):
         scale = 10 ** (0.4 * (NJY - zero))
     blank = np.zeros(n, dtype=np.int64)
@@ -319,19 +234,19 @@ def _ztf_rows(
     detected: bool,
 ) -> Rows:  # fmt: skip
     n = code.size
-    band = _integers(packets, f"{part}.fid", n, 0)
+    band = integers(packets, f"{part}.fid", n, 0)
     with np.errstate(over="ignore", invalid="ignore"):
         flux, error = flux.astype(np.float32), error.astype(np.float32)
     return Rows(
         code,
-        _numbers(packets, f"{part}.jd", n) - _JD,
+        numbers(packets, f"{part}.jd", n) - _JD,
         np.where((band >= 1) & (band <= 3), band, -1).astype(np.int8),  # 1, 2, 3 are g, r, i: as in `BANDS`
         flux,
         error,
         np.full(n, detected),
         source_id,
-        _integers(packets, f"{part}.pid", n, -1),
-        _integers(packets, f"{part}.rcid", n, -1),
+        integers(packets, f"{part}.pid", n, -1),
+        integers(packets, f"{part}.rcid", n, -1),
         reason,
     )
 

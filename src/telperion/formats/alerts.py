@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from telperion.formats.alert_fields import Taken
 from telperion.formats.alert_rows import REASONS, Rows, settle
-from telperion.formats.alert_surveys import Taken
 from telperion.lightcurves import LightCurves
 
 
@@ -32,6 +32,8 @@ class Alerts:
         Which of the packets that were given each alert is from.
     alert_id : array of int64, shape ``(n_alerts,)``
         Rubin's diaSourceId, ELAsTiCC's alertId, ZTF's candid; distinct.
+    source_id : array of int64, shape ``(n_alerts,)``
+        The new source's own: diaSourceId, candid.
     object_id : array of str, shape ``(n_alerts,)``
     alert_time : array, shape ``(n_alerts,)``, MJD (TAI; ZTF: UTC, 37 s less)
         When the new source was seen.
@@ -55,6 +57,7 @@ class Alerts:
 
     packet: NDArray[np.int64]
     alert_id: NDArray[np.int64]
+    source_id: NDArray[np.int64]
     object_id: NDArray[np.str_]
     alert_time: NDArray[np.float64]
     history_truncated: NDArray[np.bool_]
@@ -73,7 +76,8 @@ class Alerts:
         """Give the rows as light curves, corrected for dust in the Milky Way where E(B-V) is known.
 
         Rubin's packets hold no E(B-V): where it is unknown, fluxes stay as they are, as if there were no dust, and the
-        table counts as dereddened all the same, so that classifiers take it.
+        table counts as dereddened all the same, so that classifiers take it. Classifiers tell a host that is unknown
+        from a column that is not there: give them alerts of one survey at a time.
 
         Parameters
         ----------
@@ -81,6 +85,11 @@ class Alerts:
             E(B-V), in place of the packets'; NaN where unknown.
         by_object : bool
             One light curve an object, of the rows of all its alerts and the context of the latest; else one an alert.
+
+        Raises
+        ------
+        ValueError
+            E(B-V) that is given is outside 0 to 100.
 
         Returns
         -------
@@ -91,6 +100,8 @@ class Alerts:
         context = dict(curves.context)
         if mwebv is not None:
             given = np.broadcast_to(np.asarray(mwebv, dtype=np.float64), len(self))
+            if (wrong := np.flatnonzero((given < 0) | (given > 100))).size:
+                raise ValueError(f"mwebv is outside 0 to 100 for {wrong.size} alerts, first {given[wrong[0]]:g}")
             context["mwebv"] = given[self._latest()] if by_object else given.copy()
         known = np.nan_to_num(context.get("mwebv", np.zeros(len(curves))))
         return curves.with_context({"mwebv": known}).deredden().with_context(context)
@@ -135,11 +146,11 @@ def settle_alerts(parts: Sequence[Part], broken: Sequence[Broken]) -> Alerts:
         no = np.zeros(0, dtype=np.int64)
         rows = Rows(no, no.astype(float), no, no, no, no.astype(bool), no, no, no, no)
         text, times, flags = no.astype(np.str_), no.astype(float), no.astype(bool)
-        return Alerts(no, no, text, times, flags, np.zeros(1, np.int64), rows, {}, {}, no, no, sorted(broken))
+        return Alerts(no, no, no, text, times, flags, np.zeros(1, np.int64), rows, {}, {}, no, no, sorted(broken))
     packet = np.concatenate([part.packet for part in parts])
-    alert_id, object_id, time, moving, truncated = (
+    alert_id, source_id, object_id, time, moving, truncated = (
         np.concatenate([getattr(part.taken, name) for part in parts])
-        for name in ("alert_id", "object_id", "time", "solar_system", "truncated")
+        for name in ("alert_id", "source_id", "object_id", "time", "solar_system", "truncated")
     )
     sound = np.concatenate([part.sound for part in parts])
     order = np.argsort(packet, kind="stable")
@@ -160,6 +171,7 @@ def settle_alerts(parts: Sequence[Part], broken: Sequence[Broken]) -> Alerts:
     return Alerts(
         packet[chosen],
         alert_id[chosen],
+        source_id[chosen],
         object_id[chosen],
         time[chosen],
         truncated[chosen],

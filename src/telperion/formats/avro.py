@@ -206,7 +206,7 @@ def read_schemas(folder: str | Path) -> dict[int, Node]:
 
 
 def least_bytes(node: Node) -> int:
-    """Give the fewest bytes that a value takes; of a record that holds itself without end, many."""
+    """Give the fewest bytes that a value takes, or fewer, where records hold themselves."""
     return _least(node, {})
 
 
@@ -217,7 +217,7 @@ def _least(node: Node, known: dict[str, int]) -> int:
         return 1 + min(_least(part, known) for part in node.parts)
     if node.kind == "record":
         if node.name not in known:
-            known[node.name] = 2**40  # while it is worked out: one that holds itself never ends
-            known[node.name] = min(2**40, sum(_least(part, known) for part in node.fields.values()))
+            known[node.name] = 0  # while it is worked out
+            known[node.name] = sum(_least(part, known) for part in node.fields.values())
         return known[node.name]
     return {"null": 0, "fixed": node.size}.get(node.kind, 1)

@@ -21,7 +21,7 @@ MOST_EMPTY = 65_536
 LARGEST = 2**24
 """Bytes of a packet that is still read."""
 
-_LARGEST_HEADER = 2**24
+_LARGEST_HEADER, _MOST_ENTRIES = 2**24, 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,13 +115,16 @@ def _embedded(text: bytes) -> Node:
 
 def _metadata(data: bytes) -> tuple[dict[str, bytes], int]:
     result: dict[str, bytes] = {}
-    place = 4
+    place, total = 4, 0
     while True:
         count, place = read_long(data, place)
         if count < 0:
             count, (_, place) = -count, read_long(data, place)
+        total += count
         if count == 0:
             return result, place
+        if total > _MOST_ENTRIES:
+            raise ValueError(f"the header claims {total} entries")
         for _ in range(count):
             key, place = _read_bytes(data, place)
             value, place = _read_bytes(data, place)
@@ -140,15 +143,15 @@ def _blocks(data: bytes, place: int) -> Iterator[tuple[int, int, int]]:
         size, place = read_long(data, place)
         if not 0 <= size <= len(data) - place - 16:
             raise ValueError(f"a block claims {size} bytes of {len(data) - place}, its marker included (cut short?)")
+        if data[place + size : place + size + 16] != sync:
+            raise ValueError("a block does not end with the file's marker")
         yield count, place, place + size
         place += size + 16
-        if data[place - 16 : place] != sync:
-            raise ValueError("a block does not end with the file's marker")
 
 
 def _inflate(block: bytes, most: int) -> bytes:
     unpacker = zlib.decompressobj(-15)
-    result = unpacker.decompress(block, min(most, 1032 * len(block) + 64))
+    result = unpacker.decompress(block, max(min(most, 1032 * len(block) + 64), 1))  # 0 would be without bound
     if not unpacker.eof:
         raise ValueError("a compressed block is cut short or too large")
     return result

@@ -24,7 +24,7 @@ class Nested:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self.table = table.combine_chunks()
+        self.table = table
         self.columns: dict[str, pa.Array | None] = {}
 
     def __len__(self) -> int:
@@ -42,7 +42,7 @@ class Nested:
         if not above:
             if name in self.table.column_names:
                 column = self.table.column(name)
-                found = column.chunk(0) if column.num_chunks else pa.array([], column.type)
+                found = pa.concat_arrays(column.chunks or [pa.array([], column.type)])
         elif (parent := self._column(above)) is not None and pa.types.is_struct(parent.type):
             found = pc.struct_field(parent, name) if parent.type.get_field_index(name) >= 0 else None
         if path.endswith("[]") and found is not None:

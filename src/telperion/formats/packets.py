@@ -27,6 +27,7 @@ LOOKS_FOR = "an .avro file of alert packets, a Parquet file of alerts with a col
 
 _CHUNK = 2**23  # bytes joined at once: a larger buffer is fresh memory each time, which takes longer than decoding
 _HEADER = 5
+_COLUMNS = {path.partition(".")[0].removesuffix("[]") for survey in SURVEYS for path in (survey.sign, *survey.paths)}
 
 
 def decode_alerts(messages: Sequence[bytes], schemas: Mapping[int, Node] | None = None) -> Alerts:
@@ -99,7 +100,10 @@ def read_alerts(path: str | Path, schemas: Mapping[int, Node] | None = None) -> 
     for file in _files(place):
         if file.suffix == ".parquet":
             with naming(file):
-                batch.add_table(Nested(pq.read_table(file)))
+                names = [
+                    name for name in pq.read_schema(file).names if name in _COLUMNS
+                ]  # cutouts would fill the memory
+                batch.add_table(Nested(pq.read_table(file, columns=names)))
             continue
         data = file.read_bytes()
         if schemas is None and data[:1] == b"\0":
