@@ -431,6 +431,24 @@ def test_paths_that_the_schema_lacks_are_left_out():
     assert make_plan(SCHEMA, ["nothing", "first.nothing", "key.deeper", "before[].no"]).columns == {}
 
 
+def test_a_path_below_what_has_no_fields_moves_nothing(rng):
+    wanted = [
+        "first.flux.deeper",
+        "first.band[]",
+        "image.x",
+        "more.k1",
+        "odd[].x",
+        "maybe[]",
+        "before.id",
+        "first.count",
+    ]
+    records = [make_alert(rng) for _ in range(50)]
+    columns = decode(make_plan(SCHEMA, [*wanted, "first.count"]), batch([fast(record) for record in records]))
+    assert not columns.error.any()
+    assert list(columns.plan.columns) == ["first.count"]
+    assert columns.integers("first.count").tolist() == [record["first"]["count"] for record in records]
+
+
 # -- schemas --------------------------------------------------------------------------------------------------------
 
 

@@ -69,7 +69,7 @@ class Rows:
     detector: NDArray
     reason: NDArray
 
-    def __getitem__(self, which: NDArray) -> Rows:
+    def __getitem__(self, which: NDArray | slice) -> Rows:
         return Rows(*(getattr(self, item.name)[which] for item in fields(self)))
 
     @classmethod

@@ -162,7 +162,7 @@ class _Maker:
         """Add the steps for a union; a value that may be null takes one step."""
         null, other = _nullable(node)
         if other is not None and (other.kind in PRIMITIVES or other.kind in ("fixed", "enum")):
-            if tree:
+            if "" in tree:
                 self.take(other, tree, path, table, null)
             elif other.kind in FIXED_WIDTH or other.kind == "fixed":
                 self.run(null, FIXED_WIDTH.get(other.kind, other.size))
