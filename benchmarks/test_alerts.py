@@ -78,11 +78,9 @@ def note(benchmark, packets: list[bytes]) -> None:
 def test_decoding_alone(benchmark, schema, packets):
     _, plan = _plan(schema)
     ends = np.cumsum([0] + [len(packet) for packet in packets])
-
-    def run():
-        return decode(plan, Bodies(np.frombuffer(b"".join(packets), np.uint8), ends[:-1] + 5, ends[1:]))
-
-    assert not benchmark.pedantic(run, rounds=15, warmup_rounds=2).error.any()
+    bodies = Bodies(np.frombuffer(b"".join(packets), np.uint8), ends[:-1] + 5, ends[1:])
+    columns = benchmark.pedantic(decode, args=(plan, bodies), rounds=15, warmup_rounds=2)
+    assert not columns.error.any()
     note(benchmark, packets)
 
 
