@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from telperion.formats import avro_files
-from telperion.formats.avro import Node, parse_schema, read_schema, read_schemas, schema_json
+from telperion.formats.avro import Node, least_bytes, parse_schema, read_schema, read_schemas, schema_json
 from telperion.formats.avro_files import Bodies, read_container
 from telperion.formats.avro_plan import make_plan
 from telperion.formats.avro_write import container, encode
@@ -397,6 +397,22 @@ def test_schemas_that_double_at_every_level_stay_small():
     assert decode(plan, batch([b"\0" * 5000])).error[0]
 
 
+def test_schemas_that_lead_from_name_to_name_too_far_are_refused():
+    fields = [{"name": "f0", "type": {"type": "record", "name": "r0", "fields": [{"name": "x", "type": "long"}]}}]
+    for k in range(1, 3000):
+        inner = {"type": "record", "name": f"r{k}", "fields": [{"name": "x", "type": f"r{k - 1}"}]}
+        fields.append({"name": f"f{k}", "type": inner})
+    text = json.dumps({"type": "record", "name": "root", "fields": fields[::-1]})
+    with pytest.raises(ValueError, match="does not define"):
+        parse_schema(text)
+    node = parse_schema({"type": "record", "name": "root", "fields": fields})
+    chain = node.fields.pop("f2999")
+    with pytest.raises(ValueError, match="nested too deeply"):
+        make_plan(chain, [])
+    with pytest.raises(ValueError, match="nested too deeply"):
+        least_bytes(chain)
+
+
 def test_a_packet_that_is_too_large_is_not_read():
     schema = parse_schema({"type": "record", "name": "a", "fields": [{"name": "x", "type": "bytes"}]})
     messages = [encode(schema, {"x": bytes(size)}) for size in (10, 2000, 10)]
@@ -467,6 +483,10 @@ def test_a_path_below_what_has_no_fields_moves_nothing(rng):
         ({"type": "record", "name": "a", "fields": [{"name": "x", "type": "int"}] * 2}, "two fields"),
         ({"type": "fixed", "name": "a", "size": -1}, "size"),
         ({"type": "array"}, "not a type"),
+        ({"type": "record", "name": "a"}, "no list of fields"),
+        ({"type": "record", "name": "a", "fields": 3}, "no list of fields"),
+        ({"type": "record", "name": "a", "fields": [3]}, "no name"),
+        ({"type": "enum", "name": "a", "symbols": "xy"}, "no list of symbols"),
         ("[" * 100_000, "deep|recursion"),
         ('{"type":' * 200 + '"int"' + "}" * 200, "deep"),
     ],

@@ -116,9 +116,9 @@ def _parse_named(definition: Any, space: str, known: dict[str, Node], named: Map
         if not isinstance(node.size, int) or not 0 <= node.size < 2**30:
             raise ValueError(f"the size of {name!r} is {node.size!r}")
     elif kind == "enum":
-        node.symbols = tuple(definition.get("symbols", ()))
+        node.symbols = tuple(map(str, _list(definition, "symbols")))
     else:
-        for item in definition.get("fields", ()):
+        for item in _list(definition, "fields"):
             if not isinstance(item, dict) or not isinstance(item.get("name"), str) or "type" not in item:
                 raise ValueError(f"a field of {name!r} has no name or no type")
             if item["name"] in node.fields:
@@ -127,6 +127,12 @@ def _parse_named(definition: Any, space: str, known: dict[str, Node], named: Map
             if "default" in item:
                 node.defaults[item["name"]] = item["default"]
     return node
+
+
+def _list(definition: Mapping[str, Any], key: str) -> list[Any]:
+    if not isinstance(found := definition.get(key), list):
+        raise ValueError(f"{definition['name']!r} has no list of {key}")
+    return found
 
 
 def full_name(definition: Mapping[str, Any], space: str = "") -> str:
@@ -207,7 +213,10 @@ def read_schemas(folder: str | Path) -> dict[int, Node]:
 
 def least_bytes(node: Node) -> int:
     """Give the fewest bytes that a value takes, or fewer, where records hold themselves."""
-    return _least(node, {})
+    try:
+        return _least(node, {})
+    except RecursionError as error:
+        raise ValueError("the schema is nested too deeply") from error
 
 
 def _least(node: Node, known: dict[str, int]) -> int:

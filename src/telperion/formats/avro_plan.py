@@ -81,9 +81,12 @@ def make_plan(schema: Node, wanted: Iterable[str]) -> Plan:
             branch = branch.setdefault(name, {})
         branch[""] = path
     maker = _Maker()
-    maker.take(schema, tree, "", 0)
-    maker.step(END)
-    maker.subroutines()
+    try:
+        maker.take(schema, tree, "", 0)
+        maker.step(END)
+        maker.subroutines()
+    except RecursionError as error:
+        raise ValueError("the schema is nested too deeply") from error
     code, jumps = np.array(maker.code, np.int32), np.array(maker.jumps, np.int32)
     return Plan(code, np.array(maker.widths, np.int32), jumps, maker.columns, tuple(maker.tables), tuple(maker.cells))
 
