@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from telperion.formats import mallorn, parquet, plasticc, snana
+from telperion.formats import mallorn, packets, parquet, plasticc, snana
 from telperion.formats.rules import FormatError
 from telperion.lightcurves import LightCurves
 
@@ -17,7 +17,7 @@ class Format(Protocol):
     """The files that the format is recognised by, as a phrase for people."""
 
     def recognises(self, path: Path) -> bool:
-        """Tell by names alone whether `path`, a file or folder, holds this format."""
+        """Tell by names alone, of files or columns, whether `path`, a file or folder, holds this format."""
 
     def read(self, path: str | Path) -> LightCurves:
         """Read what lies at `path`; raise `FormatError` if it breaks a rule."""
@@ -27,6 +27,7 @@ FORMATS: dict[str, Format] = {
     "mallorn": mallorn,
     "plasticc": plasticc,
     "snana": snana,
+    "alerts": packets,
     "parquet": parquet,
 }
 """Every format by name, in the order in which `read` asks them."""
