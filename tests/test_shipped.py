@@ -41,7 +41,7 @@ def flagship():
 
 @pytest.fixture(scope="module")
 def sky():
-    """Simulated objects of all 19 classes, half of them from formulae that nothing was trained on."""
+    """Simulated objects of all 19 classes, fainter, redder and slower than those that were trained on."""
     kinds = shifted(KINDS)
     (curves,) = batches(dict.fromkeys(kinds, 12), kinds, seed=77)
     return curves

@@ -368,11 +368,12 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     if arguments.figures:
         load_matplotlib()
     classifier, level = telperion.load(arguments.model), (arguments.level or [0.9])[0]
+    test = telperion.read(arguments.test) if arguments.test else None  # first, so that what is wrong is known at once
     with progress_bar() as bar:
         answers = ask(classifier, telperion.read(arguments.data), contexts=arguments.context, progress=bar)
         made = calibrate(classifier, answers, levels=sorted(arguments.level or LEVELS), seed=arguments.seed)
-        if arguments.test:
-            answers = ask(classifier, telperion.read(arguments.test), contexts=arguments.context, progress=bar)
+        if test is not None:
+            answers = ask(classifier, test, contexts=arguments.context, progress=bar)
             card = measured_card(made, answers, data=arguments.test.name, command=_command())
             made = replace(made, card=card)
         else:
