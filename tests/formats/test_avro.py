@@ -469,6 +469,16 @@ def test_a_path_below_what_has_no_fields_moves_nothing(rng):
 # -- schemas --------------------------------------------------------------------------------------------------------
 
 
+def test_a_schema_keeps_what_it_says_of_fields_and_logical_types():
+    moment = {"type": "long", "logicalType": "timestamp-micros"}
+    fields = [{"name": "when", "type": ["null", moment], "doc": "of what?"}, {"name": "n", "type": moment}]
+    definition = {"type": "record", "name": "a.b", "fields": fields}
+    node = parse_schema(definition)
+    assert json.loads(schema_json(node)) == {"type": "record", "name": "a.b", "fields": fields}
+    assert node.docs == {"when": "of what?"}
+    assert [node.fields["when"].parts[1].logical, node.fields["n"].logical] == ["timestamp-micros"] * 2
+
+
 @pytest.mark.parametrize(
     ("definition", "message"),
     [

@@ -80,6 +80,28 @@ def test_columns_are_written_as_their_records_are(rng, n):
     assert encode_columns(SCHEMA, columns, n, b"\0head") == [b"\0head" + body for body in bodies]
 
 
+def test_text_is_taken_as_bytes_of_utf_8_too(rng):
+    columns, _ = make_columns(rng, 50)
+    given = columns | {"name": np.char.encode(columns["name"], "utf-8"), "inner.raw": b"x"}
+    assert encode_columns(SCHEMA, given, 50) == encode_columns(SCHEMA, columns | {"inner.raw": b"x"}, 50)
+    plain = columns | {"name": np.array(["ZTF18abc", "", "a" * 200])[rng.integers(0, 3, 50)].astype(">U200")}
+    swapped = columns | {"name": plain["name"].astype("<U200")}
+    assert encode_columns(SCHEMA, plain, 50) == encode_columns(SCHEMA, swapped, 50)
+
+
+def test_a_long_value_in_front_of_short_records_spoils_no_neighbour():
+    """What is left of the widest row must not be written over the beginning of the next record."""
+    fields = [{"name": "a", "type": "int"}, {"name": "b", "type": {"type": "array", "items": "string"}}]
+    schema = parse_schema({"type": "record", "name": "r", "fields": [*fields, {"name": "c", "type": "string"}]})
+    columns = {"a": [1, 2, 3], "b": [0, 2, 2, 3], "b[]": ["x" * 300, "", "y"], "c": ["z" * 99, "", "w"]}
+    records = [
+        {"a": 1, "b": ["x" * 300, ""], "c": "z" * 99},
+        {"a": 2, "b": [], "c": ""},
+        {"a": 3, "b": ["y"], "c": "w"},
+    ]
+    assert encode_columns(schema, columns, 3) == [encode(schema, record) for record in records]
+
+
 def test_fastavro_reads_answers_of_elasticc(rng, lsst_data):
     fastavro = pytest.importorskip("fastavro", reason="the second opinion comes with telperion[dev]")
     file = lsst_data / "alerts" / "schema" / "elasticc" / "elasticc.v0_9_1.brokerClassification.avsc"

@@ -14,6 +14,7 @@ FIXED_WIDTH = {"boolean": 1, "float": 4, "double": 8}
 """Bytes of the types that always take as many."""
 
 _DEEPEST = 64
+_LOGICAL = ("int", "long", "string")  # their logical types need no more than a name
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _VERSION = re.compile(r".*\.v(\d+)_(\d+)")
 
@@ -26,12 +27,16 @@ class Node:
     ----------
     kind : str
         A name of `PRIMITIVES`, or fixed, enum, record, array, map, union. Logical types are what they are based on.
+    logical : str
+        The logical type of a number or text, such as ``timestamp-micros``: kept, not looked at.
     name : str
         Full name of a record, an enum or a fixed.
     fields : dict of str to Node
         Of a record, in order.
     defaults : dict of str to any
         What a record's fields are where a writer leaves them out.
+    docs : dict of str to str
+        What a schema says of a record's fields.
     parts : tuple of Node
         The one type of the items of an array or map; the branches of a union.
     symbols : tuple of str
@@ -47,6 +52,8 @@ class Node:
     parts: tuple[Node, ...] = ()
     symbols: tuple[str, ...] = ()
     size: int = 0
+    logical: str = ""
+    docs: dict[str, str] = field(default_factory=dict)
 
 
 def parse_schema(definition: Any, named: Mapping[str, Any] | None = None) -> Node:
@@ -101,7 +108,10 @@ def _parse(definition: Any, space: str, known: dict[str, Node], named: Mapping[s
         key = "items" if kind == "array" else "values"
         return Node(kind, parts=(_parse(definition.get(key), space, known, named, depth + 1),))
     if kind not in ("record", "error", "enum", "fixed"):
-        return _parse(kind, space, known, named, depth + 1)
+        node = _parse(kind, space, known, named, depth + 1)
+        if kind in _LOGICAL and isinstance(definition.get("logicalType"), str):
+            node.logical = definition["logicalType"]
+        return node
     return _parse_named(definition, space, known, named, depth)
 
 
@@ -126,6 +136,8 @@ def _parse_named(definition: Any, space: str, known: dict[str, Node], named: Map
             node.fields[item["name"]] = _parse(item["type"], name.rpartition(".")[0], known, named, depth + 1)
             if "default" in item:
                 node.defaults[item["name"]] = item["default"]
+            if isinstance(item.get("doc"), str):
+                node.docs[item["name"]] = item["doc"]
     return node
 
 
@@ -162,7 +174,8 @@ def _plain(node: Node, seen: set[str]) -> Any:
     if node.kind in ("array", "map"):
         return {"type": node.kind, "items" if node.kind == "array" else "values": _plain(node.parts[0], seen)}
     if not node.name or node.name in seen:
-        return node.name or node.kind
+        plain = node.name or node.kind
+        return {"type": plain, "logicalType": node.logical} if node.logical else plain
     seen.add(node.name)
     about: dict[str, Any] = {"type": node.kind, "name": node.name}
     if node.kind == "fixed":
@@ -173,6 +186,8 @@ def _plain(node: Node, seen: set[str]) -> Any:
     for item in fields:
         if item["name"] in node.defaults:
             item["default"] = node.defaults[item["name"]]
+        if item["name"] in node.docs:
+            item["doc"] = node.docs[item["name"]]
     return about | {"fields": fields}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,24 @@ from numpy.typing import NDArray
 from telperion.formats.avro import Node
 from telperion.formats.avro_write import encode
 
-_Piece = tuple[NDArray[np.uint8], NDArray[np.int64]]  # bytes, shape (n_rows, width), and how many of each row count
 _BITS = {"int": 31, "long": 63}
+
+
+class _Piece(NamedTuple):
+    """Bytes, shape ``(n_rows, width)``, and how many of them each row counts: a number where all count all."""
+
+    text: NDArray[np.uint8]
+    size: NDArray[np.int64] | int
+
+
+class _Items(NamedTuple):
+    """The parts of an array's items, and where each record's begin among all."""
+
+    parts: list[Any]
+    offsets: NDArray[np.int64]
+
+
+_Part = _Piece | _Items
 
 
 def encode_columns(schema: Node, columns: Mapping[str, Any], n: int, header: bytes = b"") -> list[bytes]:
@@ -24,8 +42,9 @@ def encode_columns(schema: Node, columns: Mapping[str, Any], n: int, header: byt
         A record of primitives, of unions of null and a primitive, of such records, and of arrays of these.
     columns : mapping of str to any
         By path, such as ``classifications[].probability``, a value for all records or an array of one a record, an item
-        of an array. For an array itself (``classifications``) where each record's items begin among all, shape
-        ``(n + 1,)``. Masked values of a masked array are null. A field that is not given takes its default.
+        of an array; text as str, or in bytes as UTF-8. For an array itself (``classifications``) where each record's
+        items begin among all, shape ``(n + 1,)``. Masked values of a masked array are null. A field that is not given
+        takes its default.
     n : int
         Number of records.
     header : bytes
@@ -44,33 +63,28 @@ def encode_columns(schema: Node, columns: Mapping[str, Any], n: int, header: byt
     >>> [body.hex() for body in encode_columns(schema, {"id": [1, 2], "p": [0, 2, 2], "p[]": [5, 6]}, 2)]
     ['02040a0c00', '0400']
     """
+    given = {key[: end.start()] for key in columns for end in re.finditer(r"\.|\[\]|$", key)}
     used: set[str] = set()
-    parts = _parts(schema, columns, n, "", used)
+    parts = _parts(schema, columns, n, "", given, used)
     if unknown := sorted(set(columns) - used):
         raise ValueError(f"the schema has no field {', '.join(unknown)}")
-    sizes: NDArray[np.int64] = sum((_size(part) for part in parts), np.full(n, len(header)))
+    parts.insert(0, _repeated(header, n))
+    sizes = _sizes(parts, n)
     ends = np.cumsum(sizes)
     out = np.zeros(int(ends[-1]) if n else 0, dtype=np.uint8)
-    place = ends - sizes
-    given = np.frombuffer(header, dtype=np.uint8)
-    _write([(np.broadcast_to(given, (n, given.size)), np.full(n, given.size)), *parts], place, out)
+    _write(parts, ends - sizes, ends, out)
     data = out.tobytes()
     return [data[end - size : end] for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)]
 
 
-_Items = tuple[list[Any], NDArray[np.int64]]  # the parts of an array's items, and where each record's begin
-_Part = _Piece | _Items
-
-
-def _parts(node: Node, columns: Mapping[str, Any], n: int, path: str, used: set[str]) -> list[_Part]:
-    """Give what a record is written of, in order."""
+def _parts(node: Node, columns: Mapping[str, Any], n: int, path: str, given: set[str], used: set[str]) -> list[_Part]:
+    """Give what a record is written of, in order; `given` are the paths that columns lead to or through."""
     if node.kind == "record":
         parts: list[_Part] = []
         for name, field in node.fields.items():
             below = f"{path}.{name}" if path else name
-            given = any(key == below or key.startswith((f"{below}.", f"{below}[]")) for key in columns)
-            if given:
-                parts += _parts(field, columns, n, below, used)
+            if below in given:
+                parts += _parts(field, columns, n, below, given, used)
             elif name in node.defaults:
                 parts.append(_constant(field, node.defaults[name], n, below))
             else:
@@ -85,18 +99,21 @@ def _parts(node: Node, columns: Mapping[str, Any], n: int, path: str, used: set[
     if offsets.shape != (n + 1,) or offsets[0] != 0 or (np.diff(offsets) < 0).any():
         raise ValueError(f"the column {path!r} must rise from 0 over {n + 1} places where records' items begin")
     counts = np.diff(offsets)
-    text, size = _number(counts)
-    items = _parts(node.parts[0], columns, int(offsets[-1]), f"{path}[]", used)
-    return [(text, np.where(counts > 0, size, 0)), (items, offsets), _constant(Node("null"), None, n, path, b"\0")]
+    count = _number(counts)
+    items = _parts(node.parts[0], columns, int(offsets[-1]), f"{path}[]", given, used)
+    return [_Piece(count.text, np.where(counts > 0, count.size, 0)), _Items(items, offsets), _repeated(b"\0", n)]
 
 
-def _constant(node: Node, value: Any, n: int, path: str, body: bytes | None = None) -> _Piece:
+def _constant(node: Node, value: Any, n: int, path: str) -> _Piece:
     try:
-        body = encode(node, value) if body is None else body
+        return _repeated(encode(node, value), n)
     except ValueError as error:
         raise ValueError(f"the column {path!r}: {error}") from error
+
+
+def _repeated(body: bytes, n: int) -> _Piece:
     text = np.frombuffer(body, dtype=np.uint8)
-    return np.broadcast_to(text, (n, text.size)), np.full(n, text.size)
+    return _Piece(np.broadcast_to(text, (n, text.size)), text.size)
 
 
 def _leaf(node: Node, value: Any, n: int, path: str) -> list[_Piece]:
@@ -115,9 +132,11 @@ def _leaf(node: Node, value: Any, n: int, path: str) -> list[_Piece]:
     if len(kinds) != 2 or "null" not in kinds:
         raise ValueError(f"the column {path!r} is of a union of {', '.join(kinds)}, which is not written by columns")
     null = kinds.index("null")
-    branch, size = _number(np.where(mask, null, 1 - null))
+    branch = _number(np.where(mask, null, 1 - null))
+    if not mask.any():
+        return [branch, *_values(node.parts[1 - null], values, path)]
     pieces = _values(node.parts[1 - null], np.where(mask, np.zeros(1, values.dtype), values), path)
-    return [(branch, size), *((text, np.where(mask, 0, size)) for text, size in pieces)]
+    return [branch, *(_Piece(text, np.where(mask, 0, size)) for text, size in pieces)]
 
 
 def _values(node: Node, values: NDArray, path: str) -> list[_Piece]:
@@ -130,52 +149,84 @@ def _values(node: Node, values: NDArray, path: str) -> list[_Piece]:
     if node.kind in ("float", "double") and kind in "iuf":
         text = np.ascontiguousarray(values, dtype="<f4" if node.kind == "float" else "<f8")
         width = text.dtype.itemsize
-        return [(text.view(np.uint8).reshape(n, width), np.full(n, width))]
+        return [_Piece(text.view(np.uint8).reshape(n, width), width)]
     if node.kind == "boolean" and kind == "b":
-        return [(values.astype(np.uint8)[:, None], np.ones(n, dtype=np.int64))]
-    if node.kind in ("string", "bytes") and kind in ("U" if node.kind == "string" else "S"):
-        raw = np.char.encode(values, "utf-8") if kind == "U" else np.ascontiguousarray(values)
+        return [_Piece(values.astype(np.uint8)[:, None], 1)]
+    if node.kind in ("string", "bytes") and kind in ("US" if node.kind == "string" else "S"):
+        raw = _utf8(values) if kind == "U" else np.ascontiguousarray(values)
         size = np.char.str_len(raw).astype(np.int64)
-        return [_number(size), (raw.view(np.uint8).reshape(n, max(raw.dtype.itemsize, 1)), size)]
+        return [_number(size), _piece(raw.view(np.uint8).reshape(n, max(raw.dtype.itemsize, 1)), size)]
     raise ValueError(f"the column {path!r} is of {values.dtype}, which is not written as {node.kind}")
+
+
+def _utf8(values: NDArray[np.str_]) -> NDArray[np.bytes_]:
+    """Encode text; plain letters at once."""
+    letters = np.ascontiguousarray(values).view(np.uint32) if values.dtype.itemsize else np.zeros(0, np.uint32)
+    if not letters.size or letters.max() > 127 or not values.dtype.isnative:
+        return np.char.encode(values, "utf-8")
+    return letters.astype(np.uint8).view(f"S{letters.size // values.size}")
 
 
 def _number(values: NDArray[np.int64]) -> _Piece:
     """Write integers as Avro does: zigzag, seven bits a byte."""
-    left = ((values << 1) ^ (values >> 63)).astype(np.uint64)
+    left = ((values << 1) ^ (values >> 63)).view(np.uint64)
+    width = max(-(-int(left.max(initial=0)).bit_length() // 7), 1)
+    text = np.empty((values.size, width), dtype=np.uint8)
     size = np.ones(values.size, dtype=np.int64)
-    for shift in range(7, 70, 7):
-        size += (left >> np.uint64(shift)) > 0 if shift < 64 else 0
-    width = int(size.max(initial=1))
-    place = np.arange(width)
-    text = ((left[:, None] >> (7 * place).astype(np.uint64)) & np.uint64(127)).astype(np.uint8)
-    return text | ((place < size[:, None] - 1) * np.uint8(128)), size
+    for place in range(width):
+        rest = left >> np.uint64(7)
+        more = rest > 0
+        text[:, place] = (left & np.uint64(127)).astype(np.uint8) | (more.view(np.uint8) << 7)
+        size += more
+        left = rest
+    return _piece(text, size)
 
 
-def _size(part: _Part) -> NDArray[np.int64]:
+def _piece(text: NDArray[np.uint8], size: NDArray[np.int64]) -> _Piece:
+    """Note where all rows have the same number of bytes."""
+    return _Piece(text, text.shape[1] if size.size and size.min() == text.shape[1] else size)
+
+
+def _size(part: _Part) -> NDArray[np.int64] | int:
     """Give the bytes of a part, a record a row."""
-    first, second = part
-    if not isinstance(first, list):
-        return second
-    total = np.concatenate(
-        [[0], np.cumsum(sum((_size(piece) for piece in first), np.zeros(int(second[-1]), np.int64)))]
-    )
-    return total[second[1:]] - total[second[:-1]]
+    if isinstance(part, _Piece):
+        return part.size
+    total = np.concatenate([[0], np.cumsum(_sizes(part.parts, int(part.offsets[-1])))])
+    return total[part.offsets[1:]] - total[part.offsets[:-1]]
 
 
-def _write(parts: list[_Part], place: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
-    """Write parts one after the other from each record's place on."""
+def _sizes(parts: list[_Part], n: int) -> NDArray[np.int64]:
+    """Give the bytes of records of these parts, shape ``(n,)``."""
+    result = np.zeros(n, dtype=np.int64)
     for part in parts:
-        first, second = part
-        size = _size(part)
-        if isinstance(first, list):
-            sizes = sum((_size(piece) for piece in first), np.zeros(int(second[-1]), np.int64))
-            before = np.cumsum(sizes) - sizes
-            counts = np.diff(second)
-            start = np.repeat(place - np.append(before, 0)[second[:-1]], counts) + before
-            _write(first, start, out)
-        elif first.size:
-            at = place[:, None] + np.arange(first.shape[1])
-            inside = np.arange(first.shape[1]) < size[:, None]
-            out[at[inside]] = first[inside]
-        place = place + size
+        result += _size(part)
+    return result
+
+
+def _write(parts: list[_Part], place: NDArray[np.int64], ends: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+    """Write parts one after the other, from each record's place to its end."""
+    for whole, run in groupby(parts, lambda part: isinstance(_size(part), int)):
+        if whole:
+            text = np.concatenate([part.text for part in run if isinstance(part, _Piece)], axis=1)
+            run = iter([_Piece(text, text.shape[1])])
+        for part in run:
+            if isinstance(part, _Piece):
+                _put(part, place, ends, out)
+            else:
+                sizes = _sizes(part.parts, int(part.offsets[-1]))
+                before = np.cumsum(sizes) - sizes
+                start = np.repeat(place - np.append(before, 0)[part.offsets[:-1]], np.diff(part.offsets)) + before
+                _write(part.parts, start, start + sizes, out)
+            place = place + _size(part)
+
+
+def _put(piece: _Piece, place: NDArray[np.int64], ends: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+    """Write a piece; what a row has too much is written over by what follows, if its record is long enough."""
+    width = piece.text.shape[1]
+    if not width or not place.size:
+        return
+    if isinstance(piece.size, int) or (place + width <= ends).all():
+        np.lib.stride_tricks.sliding_window_view(out, width, writeable=True)[place] = piece.text
+    else:
+        inside = np.arange(width) < piece.size[:, None]
+        out[(place[:, None] + np.arange(width))[inside]] = piece.text[inside]
