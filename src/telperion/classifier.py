@@ -55,6 +55,11 @@ class Classifier:
     promise : Promise, optional
         How deep an answer may go at a promised level, in the classifier's own view.
 
+    Attributes
+    ----------
+    fingerprint : str
+        Of the folder that it was read from: tells this classifier from any other; "" if it is not saved yet.
+
     Raises
     ------
     ValueError
@@ -81,6 +86,7 @@ class Classifier:
     threshold: float = 1.0
     calibration: Calibration | None = None
     promise: Promise | None = None
+    fingerprint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         for part in (self.calibration, self.promise):
@@ -356,11 +362,13 @@ class Classifier:
             if list(document["mix"]) != [tree.nodes[leaf] for leaf in tree.leaves]:
                 raise ModelFolderError(f"{folder}: the class mix is not that of the tree's leaves")
             run = tomllib.loads((folder / "run.toml").read_text(encoding="utf-8"))
-            about = {"target": document.get("target", ""), "threshold": document.get("threshold", 1.0)}
+            about: dict[str, Any] = {"target": document.get("target", ""), "threshold": document.get("threshold", 1.0)}
             about |= saved.read_calibration(folder, tree)
-            return cls(model, document["kind"], document["view"], document["power"], run, document["card"], **about)
+            made = cls(model, document["kind"], document["view"], document["power"], run, document["card"], **about)
         except KeyError as missing:
             raise ModelFolderError(f"{folder}/classifier.json lacks {missing}") from missing
+        object.__setattr__(made, "fingerprint", saved.fingerprint(document))
+        return made
 
 
 def load(name: str | Path) -> Classifier:

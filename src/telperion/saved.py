@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
@@ -49,6 +50,12 @@ def files(folder: Path) -> list[str]:
 def digest(path: Path) -> str:
     """Give the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def fingerprint(document: Mapping[str, Any]) -> str:
+    """Give twelve hexadecimal digits of the SHA-256 of a card: of all its files' hashes, that is, and the decision rule."""
+    decisive = {name: document.get(name) for name in ("files", "kind", "view", "power", "mix")}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def write_calibration(folder: Path, calibration: Calibration | None, promise: Promise | None) -> None:

@@ -1,11 +1,16 @@
-"""Trees, and answers along them that nobody gave."""
+"""Trees, answers along them that nobody gave, and alerts made of light curves without packets around them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 import pytest
 
+import telperion
+from telperion.classifier import Classifier
+from telperion.formats.alert_rows import Rows
+from telperion.formats.alerts import Alerts
+from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers, Provenance
 from telperion.taxonomy import Taxonomy
 
@@ -56,3 +61,50 @@ def make_answers() -> Callable[..., Answers]:
 def about() -> Callable[[Taxonomy], Provenance]:
     """Who says it, along a tree."""
     return partial(Provenance, "some classifier", "1a2b 50 %", broker='"B"', broker_version="0.1")
+
+
+@pytest.fixture(scope="session")
+def flagship() -> Classifier:
+    return telperion.load("elasticc")
+
+
+@pytest.fixture
+def alerts_of() -> Callable[..., Alerts]:
+    return make_alerts
+
+
+def make_alerts(
+    curves: LightCurves,
+    rows: Sequence[int],
+    delay: np.ndarray | None = None,
+    *,
+    first_id: int = 1,
+    hidden: Sequence[int] = (),
+) -> Alerts:
+    """Give an alert of each of some detections: what is known then, forced photometry after a delay; rows may be hidden."""
+    rows = np.asarray(rows)
+    objects, time = curves.object_index[rows], curves.time[rows]
+    delay = np.zeros(curves.n_rows) if delay is None else delay
+    secret = np.isin(np.arange(curves.n_rows), list(hidden))
+    chosen, code = [], []
+    for k, (each, now) in enumerate(zip(objects, time, strict=True)):
+        own = np.arange(curves.offsets[each], curves.offsets[each + 1])
+        since = now - curves.first_detection[each]
+        known = (curves.time[own] <= now) & (curves.time[own] > now - 365) & ~secret[own]
+        forced = (curves.time[own] + delay[own] <= now) & (since >= 1)
+        own = own[known & (curves.detected[own] | forced)]
+        chosen.append(own)
+        code.append(np.full(own.size, k))
+    row, owner = np.concatenate(chosen), np.concatenate(code)
+    sources = np.array([np.sum(curves.detected[curves.offsets[o] : r + 1]) for o, r in zip(objects, rows, strict=True)])
+    shown = np.bincount(owner[curves.detected[row]], minlength=rows.size)
+    identity, no = first_id + np.arange(rows.size), np.zeros(0, dtype=np.int64)
+    kept = Rows(
+        owner, curves.time[row], curves.band[row], curves.flux[row], curves.flux_err[row], curves.detected[row],
+        row + 1, row + 1, np.zeros(row.size, dtype=int), np.zeros(row.size, dtype=np.int8),
+    )  # fmt: skip
+    return Alerts(
+        np.arange(rows.size), identity, identity, curves.object_id[objects], time, sources > shown,
+        np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=rows.size))]), kept,
+        {name: values[objects] for name, values in curves.context.items()}, {}, no, no, [],
+    )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,6 +71,23 @@ class Alerts:
 
     def __len__(self) -> int:
         return self.alert_id.size
+
+    def __getitem__(self, which: NDArray[Any] | slice | list[int]) -> Alerts:
+        """Choose alerts by a mask, positions in their order, or a slice; what is no alert stays behind."""
+        chosen = np.arange(len(self))[which]
+        lengths = np.diff(self.offsets)[chosen]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        rows = self.rows[np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)]
+        no = np.zeros(0, dtype=np.int64)
+        own = ("packet", "alert_id", "source_id", "object_id", "alert_time", "history_truncated")
+        return replace(
+            self,
+            **{name: getattr(self, name)[chosen] for name in own},
+            offsets=offsets,
+            rows=replace(rows, code=np.repeat(np.arange(chosen.size), lengths)),
+            context={name: values[chosen] for name, values in self.context.items()},
+            dropped={}, solar_system=no, repeated=no, broken=[],
+        )  # fmt: skip
 
     def light_curves(self, mwebv: ArrayLike | None = None, *, by_object: bool = False) -> LightCurves:
         """Give the rows as light curves, corrected for dust in the Milky Way where E(B-V) is known.

@@ -96,20 +96,28 @@ def read_alerts(path: str | Path, schemas: Mapping[int, Node] | None = None) -> 
     place = Path(path)
     if not place.exists():
         raise FileNotFoundError(f"{place}: no such file or folder")
-    batch = _Batch(schemas)
-    for file in _files(place):
+    return read_files(_files(place), schemas)[0]
+
+
+def read_files(
+    files: Sequence[Path], schemas: Mapping[int, Node] | None = None
+) -> tuple[Alerts, NDArray[np.int64]]:
+    """Read alerts from some files as `read_alerts` does; gives, too, how many packets there are up to each file's end."""
+    batch, ends = _Batch(schemas), []
+    for file in files:
         if file.suffix == ".parquet":
             with naming(file):
                 names = [
                     name for name in pq.read_schema(file).names if name in _COLUMNS
                 ]  # cutouts would fill the memory
                 batch.add_table(Nested(pq.read_table(file, columns=names)))
-            continue
-        data = file.read_bytes()
-        if schemas is None and data[:1] == b"\0":
-            batch.schemas = known_schemas(file.parent)
-        batch.add_messages([data], one_each=False)
-    return settle_alerts(batch.parts, batch.broken)
+        else:
+            data = file.read_bytes()
+            if schemas is None and data[:1] == b"\0":
+                batch.schemas = known_schemas(file.parent)
+            batch.add_messages([data], one_each=False)
+        ends.append(batch.count)
+    return settle_alerts(batch.parts, batch.broken), np.array(ends, dtype=np.int64)
 
 
 def known_schemas(folder: str | Path | None = None) -> dict[int, Node]:

@@ -1,0 +1,200 @@
+"""`Stream`: what a stream is made of, and one worker of it put together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from telperion.classifier import Classifier, load
+from telperion.formats.alerts import Alerts
+from telperion.formats.avro import Node
+from telperion.formats.packets import known_schemas
+from telperion.serve.answers import Provenance
+from telperion.serve.avro_messages import AvroMessages, ElasticcMessages
+from telperion.serve.engine import SETTLE, Engine
+from telperion.serve.files import Files
+from telperion.serve.filters import Filter
+from telperion.serve.folders import LinesFile, ParquetFolder
+from telperion.serve.json_messages import JsonMessages, LasairMessages
+from telperion.serve.outbox import Sink
+from telperion.serve.store import LARGEST, Store
+from telperion.serve.taken import Source
+from telperion.serve.worker import Encoder, Worker
+
+_KAFKA = re.compile(r"kafka://(?P<brokers>[^/]+)/(?P<topic>[A-Za-z0-9._-]+)")
+_FORMATS = ("avro", "elasticc", "json", "lasair", "parquet")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Where alerts come from, what classifies them, where answers go.
+
+    Parameters
+    ----------
+    source : str
+        ``kafka://host:port/topic``, or a file or folder of alerts.
+    outputs : tuple of str
+        ``kafka://host:port/topic`` (our own Avro), a file ``.jsonl`` (a line an answer) or a folder (Parquet); before each
+        may stand what is written, as in ``elasticc+kafka://...`` or ``lasair+notes.jsonl``: one of avro, elasticc, json,
+        lasair, parquet.
+    state : path
+        The store; several workers have folders in it.
+    model : str
+        A classifier that ships, or one in a folder.
+    dead : str, optional
+        Where packets go that cannot be read: a topic, or a file of lines; by default ``dead.jsonl`` in the store.
+    keep : str, optional
+        A filter: which answers are published (`telperion.serve.filters.Filter`).
+    group : str
+        Of consumers of Kafka, which share the partitions of a topic.
+    follow : bool
+        Whether to wait for further files.
+    schemas : path, optional
+        A folder with schemas of alerts, for packets that do not bring theirs.
+    settle : float, d
+        As `telperion.serve.engine.Engine` has it.
+    most : int
+        Alerts of a batch, at most.
+    topic, url : str
+        Of annotations for Lasair.
+    largest : int
+        Bytes that a worker's store may grow to.
+    durable : bool
+        Whether each commit waits for the disk.
+    kafka : mapping
+        Settings of librdkafka.
+    """
+
+    source: str
+    outputs: tuple[str, ...]
+    state: Path
+    model: str = "elasticc"
+    dead: str = ""
+    keep: str = ""
+    group: str = "telperion"
+    follow: bool = False
+    schemas: Path | None = None
+    settle: float = SETTLE
+    most: int = 2000
+    topic: str = "telperion"
+    url: str = ""
+    largest: int = LARGEST
+    durable: bool = False
+    kafka: Mapping[str, Any] | None = None
+
+    @property
+    def is_topic(self) -> bool:
+        """Whether alerts come from Kafka."""
+        return _KAFKA.fullmatch(self.source) is not None
+
+    def folder(self, number: int) -> Path:
+        """Give the folder of a worker's store."""
+        return Path(self.state) / f"worker-{number}"
+
+    def worker(self, number: int = 0) -> Worker:
+        """Put one worker together, with a store of its own.
+
+        Raises
+        ------
+        ValueError
+            An output or the filter is not understood, or the classifier is not for streams.
+        StoreError
+            The store cannot be used.
+        ConnectionError
+            No broker answers.
+        """
+        classifier = load(self.model)
+        about = provenance(classifier, self.model)
+        keep = Filter.parse(self.keep, classifier.tree).mask if self.keep else None
+        store = Store(self.folder(number), about.version, largest=self.largest, durable=self.durable)
+        try:
+            sinks = [self._output(text, number, about) for text in self.outputs]
+            dead = self._sink(self.dead or str(Path(self.state) / "dead.jsonl"), "json", number)
+            engine = Engine(classifier, store, settle=self.settle)
+            made: list[Worker] = []
+            source = self._source([sink for sink, _ in sinks], made)
+            made.append(Worker(source, engine, store, sinks, dead=dead, keep=keep))
+        except BaseException:
+            store.close()
+            raise
+        return made[0]
+
+    def _source(self, sinks: list[Sink], made: list[Worker]) -> Source:
+        match = _KAFKA.fullmatch(self.source)
+        schemas = dict(known_schemas(self.schemas)) | _own_schemas()
+        if not match:
+            return Files(self.source, schemas or None, follow=self.follow)
+        from telperion.serve.kafka import KafkaSink, KafkaSource
+
+        topics = [sink for sink in sinks if isinstance(sink, KafkaSink)]
+
+        def given(partition: int, mark: str) -> None:
+            for sink, each in zip(topics, (mark or " ".join("0" for _ in topics)).split(), strict=False):
+                sink.taken_over(partition, each)
+
+        return KafkaSource(
+            match["brokers"], match["topic"], self.group, schemas, most=self.most, settings=self.kafka,
+            mark=lambda partition: " ".join(sink.mark(partition) for sink in topics), given=given,
+            leaving=lambda: made[0].settle(),
+        )  # fmt: skip
+
+    def _output(self, text: str, number: int, about: Provenance) -> tuple[Sink, Encoder]:
+        form, plus, place = text.partition("+")
+        if not plus or form not in _FORMATS:
+            form, place = "", text
+        if not form:
+            form = "avro" if _KAFKA.fullmatch(place) else "json" if place.endswith(".jsonl") else "parquet"
+        sink = self._sink(place, form, number)
+        if form == "parquet":
+            return sink, lambda answers: [_stream(answers.to_arrow(about))] if len(answers) else []
+        kinds: dict[str, Callable[[], Any]] = {
+            "avro": lambda: AvroMessages(about),
+            "elasticc": lambda: ElasticcMessages(about),
+            "json": lambda: JsonMessages(about),
+            "lasair": lambda: LasairMessages(about, topic=self.topic, url=self.url),
+        }
+        return sink, kinds[form]().encode
+
+    def _sink(self, place: str, form: str, number: int) -> Sink:
+        if match := _KAFKA.fullmatch(place):
+            if form == "parquet":
+                raise ValueError(f"{place}: Parquet goes into a folder")
+            from telperion.serve.kafka import KafkaSink, count_partitions
+
+            source = _KAFKA.fullmatch(self.source)
+            n = count_partitions(source["brokers"], source["topic"], self.kafka) if source else 1
+            return KafkaSink(match["brokers"], match["topic"], partitions=n, settings=self.kafka)
+        path = Path(place)
+        if form == "parquet":
+            return ParquetFolder(path / f"worker-{number}" if number else path)
+        if form in ("avro", "elasticc"):
+            raise ValueError(f"{place}: Avro goes to a topic; files get JSON lines (.jsonl) or Parquet (a folder)")
+        return LinesFile(path.with_name(f"{path.stem}-{number}{path.suffix}") if number else path)
+
+
+def provenance(classifier: Classifier, name: str) -> Provenance:
+    """Say who answers: the classifier's name, and a version that tells it from others."""
+    return Provenance(Path(name).name, classifier.fingerprint, classifier.tree)
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _own_schemas() -> dict[int, Node]:
+    """Give the schema of the packets that `telperion simulate --night` writes."""
+    from telperion.simulate.night import own_schemas
+
+    return own_schemas()
+
+
