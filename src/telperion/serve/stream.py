@@ -13,7 +13,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from telperion.classifier import Classifier, load
-from telperion.formats.alerts import Alerts
 from telperion.formats.avro import Node
 from telperion.formats.packets import known_schemas
 from telperion.serve.answers import Provenance
@@ -26,7 +25,8 @@ from telperion.serve.json_messages import JsonMessages, LasairMessages
 from telperion.serve.outbox import Sink
 from telperion.serve.store import LARGEST, Store
 from telperion.serve.taken import Source
-from telperion.serve.worker import Encoder, Worker
+from telperion.serve.worker import Encoder, Lookup, Worker
+from telperion.simulate.packets import shipped_schema
 
 _KAFKA = re.compile(r"kafka://(?P<brokers>[^/]+)/(?P<topic>[A-Za-z0-9._-]+)")
 _FORMATS = ("avro", "elasticc", "json", "lasair", "parquet")
@@ -62,6 +62,12 @@ class Stream:
         As `telperion.serve.engine.Engine` has it.
     most : int
         Alerts of a batch, at most.
+    context : path, optional
+        A catalogue of hosts, which alerts are matched with by position (`telperion.serve.catalogue.Catalogue`).
+    radius : float, arcsec
+        Of that match.
+    dust : path, optional
+        A map of E(B-V), for alerts that have none (`telperion.serve.dust_map.DustMap`).
     topic, url : str
         Of annotations for Lasair.
     largest : int
@@ -83,6 +89,9 @@ class Stream:
     schemas: Path | None = None
     settle: float = SETTLE
     most: int = 2000
+    context: Path | None = None
+    radius: float = 1.5
+    dust: Path | None = None
     topic: str = "telperion"
     url: str = ""
     largest: int = LARGEST
@@ -120,7 +129,7 @@ class Stream:
             engine = Engine(classifier, store, settle=self.settle)
             made: list[Worker] = []
             source = self._source([sink for sink, _ in sinks], made)
-            made.append(Worker(source, engine, store, sinks, dead=dead, keep=keep))
+            made.append(Worker(source, engine, store, sinks, dead=dead, keep=keep, context=self._lookup()))
         except BaseException:
             store.close()
             raise
@@ -144,6 +153,29 @@ class Stream:
             mark=lambda partition: " ".join(sink.mark(partition) for sink in topics), given=given,
             leaving=lambda: made[0].settle(),
         )  # fmt: skip
+
+    def _lookup(self) -> Lookup | None:
+        """Put together what is looked up by position: hosts, then dust where nothing else told of it."""
+        if self.context is None and self.dust is None:
+            return None
+        from telperion.serve.catalogue import Catalogue
+        from telperion.serve.dust_map import DustMap
+
+        catalogue = Catalogue.open(self.context, radius=self.radius) if self.context is not None else None
+        dust = DustMap.open(self.dust) if self.dust is not None else None
+
+        def look(ra: NDArray[np.float64], decl: NDArray[np.float64]) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
+            columns: dict[str, NDArray[np.float64]] = {}
+            covered = np.zeros(ra.size, dtype=bool)
+            if catalogue is not None:
+                match = catalogue.match(ra, decl)
+                columns, covered = dict(match.columns), match.covered
+            if dust is not None:
+                known = columns.get("mwebv", np.full(ra.size, np.nan))
+                columns["mwebv"] = np.where(np.isnan(known), dust.ebv(ra, decl), known)
+            return columns, covered
+
+        return look
 
     def _output(self, text: str, number: int, about: Provenance) -> tuple[Sink, Encoder]:
         form, plus, place = text.partition("+")
@@ -193,8 +225,7 @@ def _stream(table: pa.Table) -> bytes:
 
 def _own_schemas() -> dict[int, Node]:
     """Give the schema of the packets that `telperion simulate --night` writes."""
-    from telperion.simulate.night import own_schemas
-
-    return own_schemas()
+    schema = shipped_schema()
+    return {schema_id(schema): schema}
 
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from telperion.serve.taken import Source, Taken
 
 Encoder = Callable[[Answers], Sequence[bytes]]
 """Gives the message to each answer."""
+
+Lookup = Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]]
+"""Gives columns of context at places, and where there are any."""
 
 COUNTS = ("packets", "answered", "dead", "solar system", "repeated", "filtered")
 """What is counted of packets, for good: packets = answered + dead + solar system + repeated + filtered."""
@@ -47,7 +51,8 @@ class Worker:
     keep : callable, optional
         Which answers are published.
     context : callable, optional
-        Gives context from elsewhere for a batch of alerts.
+        Gives, for places on the sky (ra, dec in degrees), columns of context from elsewhere, NaN where they say nothing,
+        and whether anybody looked there: where nobody did, classifiers are not shown that a host is unknown.
 
     Attributes
     ----------
@@ -60,7 +65,7 @@ class Worker:
     def __init__(
         self, source: Source, engine: Engine, store: Store, sinks: Sequence[tuple[Sink, Encoder]], *,
         dead: Sink | None = None, keep: Callable[[Answers], NDArray[np.bool_]] | None = None,
-        context: Callable[[Alerts], Mapping[str, NDArray[np.float64]]] | None = None,
+        context: Lookup | None = None,
     ) -> None:  # fmt: skip
         self.source, self.engine, self.store = source, engine, store
         self._sinks, self._encoders = [sink for sink, _ in sinks], [encoder for _, encoder in sinks]
@@ -180,8 +185,20 @@ class Worker:
         return Batch.join(parts), sorted(dead)
 
     def _ask(self, taken: Taken, alerts: Alerts, states: Mapping[bytes, bytes]) -> Batch:
-        context = self._context(alerts) if self._context is not None else None
-        return self.engine.answer(alerts, taken.received[alerts.packet], context, states)
+        """Answer alerts: first those of which more is known from elsewhere, then the others."""
+        received = taken.received[alerts.packet]
+        if self._context is None:
+            return self.engine.answer(alerts, received, states=states)
+        columns, covered = self._context(alerts.context["ra"], alerts.context["decl"])
+        parts = []
+        for which in (np.flatnonzero(covered), np.flatnonzero(~covered)):
+            if which.size or not parts:
+                more = {name: values[which] for name, values in columns.items() if covered[which].any() or name == "mwebv"}
+                parts.append(self.engine.answer(alerts[which], received[which], more, states))
+                states = parts[-1].states
+        batch = Batch.join(parts)
+        order = np.argsort(batch.packet, kind="stable")
+        return replace(batch, answers=batch.answers[order], packet=batch.packet[order])
 
 
 def _dead_letter(taken: Taken, packet: int, reason: str) -> Message:
