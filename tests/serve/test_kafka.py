@@ -15,10 +15,12 @@ import pytest
 
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
 kafka = pytest.importorskip("confluent_kafka", reason="the stream needs telperion[stream]")
+from confluent_kafka.admin import AdminClient
+
 from telperion.encode.view import view
 from telperion.formats.packets import decode_alerts
 from telperion.serve.avro_messages import AvroMessages
-from telperion.serve.kafka import KafkaSink, publish
+from telperion.serve.kafka import KafkaSink, publish, read_on
 from telperion.serve.outbox import Message
 from telperion.serve.read_answers import read_answers
 from telperion.serve.stream import Stream, provenance
@@ -29,24 +31,11 @@ PROMPT = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
 WAIT = 100.0
 
 
-def read_topic(broker: str, topic: str, group: str = "reader") -> list:
+def read_topic(broker: str, topic: str) -> list:
     """All messages of a topic, partition by partition."""
-    reader = kafka.Consumer({"bootstrap.servers": broker, "group.id": group, "enable.auto.commit": False})
-    found = []
-    try:
-        for partition in reader.list_topics(topic, timeout=10).topics[topic].partitions:
-            low, high = reader.get_watermark_offsets(kafka.TopicPartition(topic, partition), timeout=10)
-            reader.assign([kafka.TopicPartition(topic, partition, low)])
-            until = time.monotonic() + WAIT
-            while low < high and time.monotonic() < until:
-                for message in reader.consume(500, 0.5):
-                    assert message.error() is None
-                    found.append(message)
-                    low = message.offset() + 1
-            assert low == high
-    finally:
-        reader.close()
-    return found
+    settings = {"bootstrap.servers": broker}
+    partitions = AdminClient(settings).list_topics(topic, timeout=10).topics[topic].partitions
+    return [message for partition in partitions for message in read_on(settings, topic, partition)]
 
 
 def run_until(stream: Stream, done, seconds: float = WAIT) -> Counter:

@@ -92,12 +92,12 @@ def test_a_stream_that_breaks_off_anywhere_goes_on_as_if_it_had_not(folder, tmp_
 
 
 def test_what_is_not_wanted_is_counted_and_not_published(folder, tmp_path):
-    wanted = "SN-like > 0.5 and days >= 0"
+    wanted = "SN > 0.5 and days >= 0"
     counts = go(Stream(str(folder), (str(tmp_path / "some.jsonl"),), tmp_path / "state", keep=wanted))
     said = lines(tmp_path / "some.jsonl")
     assert 0 < len(said) == counts["answered"] < counts["packets"]
     assert counts["answered"] + counts["filtered"] == counts["packets"]
-    assert all(answer["probabilities"]["SN-like"] > 0.5 for answer in said)
+    assert all(answer["probabilities"]["SN"] > 0.5 for answer in said)
 
 
 def test_broken_packets_are_set_aside_with_the_reason_and_harm_no_other(folder, packets, tmp_path):

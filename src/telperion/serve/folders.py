@@ -57,8 +57,8 @@ class LinesFile:
 class ParquetFolder:
     """A folder of ``part-00000.parquet`` and so on, each of at least so many rows.
 
-    What is not yet so many lies in ``part-NNNNN.arrow``, streams of Arrow one after the other, which a crash leaves
-    as it leaves a `LinesFile`.
+    What is not yet so many lies in ``_part-NNNNN.arrow``, streams of Arrow one after the other, which a crash leaves as
+    it leaves a `LinesFile`. Readers of such folders pass over names with an underscore.
 
     Parameters
     ----------
@@ -69,52 +69,59 @@ class ParquetFolder:
     def __init__(self, folder: str | Path, *, rows: int = 100_000) -> None:
         self.name, self.folder, self.rows = str(folder), Path(folder), rows
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._number = max((int(file.stem[5:]) + 1 for file in self.folder.glob("part-*.parquet")), default=0)
-        self._lines = LinesFile(self._path("arrow"))
+        self._number = max((_number(file) + 1 for file in self.folder.glob("part-*.parquet")), default=0)
+        self._streams = LinesFile(self._path("arrow"))
 
     def resume(self, mark: str) -> None:
-        """Go back to the part and the length of its streams that the mark gives."""
+        """Go back to the part and the length of its streams that the mark gives; later parts are dropped."""
         number, _, size = (mark or f"{self._number}:0").partition(":")
-        for file in self.folder.glob("part-*.*"):
-            if file.suffix in (".parquet", ".arrow") and int(file.stem[5:]) >= int(number) and (
-                file.suffix == ".parquet" or int(file.stem[5:]) > int(number)
-            ):
+        for file in self.folder.glob("part-*.parquet"):
+            if _number(file) >= int(number):
+                file.unlink()
+        for file in self.folder.glob("_part-*"):
+            if _number(file) != int(number):
                 file.unlink()
         self._begin(int(number))
-        self._lines.resume(size)
+        self._streams.resume(size)
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Add tables, given as streams of Arrow."""
-        self._lines.write(b"".join(message.value for message in messages))
+        self._streams.write(b"".join(message.value for message in messages))
 
     def flush(self, *, last: bool = False) -> str:
         """Hand all over to the disk, as a finished part if there are rows enough; gives the part and its length."""
-        size = self._lines.flush()
-        if self._number and (before := self.folder / f"part-{self._number - 1:05d}.arrow").is_file():
-            before.unlink()  # the part after it is known to the account by now
-        tables = list(_streams(self._path("arrow"))) if last or int(size) > self.rows * _LEAST else []
+        size = self._streams.flush()
+        if self._number:  # what the part before was made of: the account knows that it is finished by now
+            self._path("arrow", self._number - 1).unlink(missing_ok=True)
+        tables = list(_tables(self._path("arrow"))) if last or int(size) > self.rows * _LEAST else []
         if (n_rows := sum(table.num_rows for table in tables)) and (last or n_rows >= self.rows):
-            part = self._path("parquet")
-            pq.write_table(pa.concat_tables(tables), temporary := part.with_suffix(".writing"), compression="zstd")
-            os.replace(temporary, part)
+            pq.write_table(pa.concat_tables(tables), self._path("writing"), compression="zstd")
+            os.replace(self._path("writing"), self.folder / f"part-{self._number:05d}.parquet")
             self._begin(self._number + 1)
             size = "0"
         return f"{self._number}:{size}"
 
     def close(self) -> None:
-        """Close the file."""
-        self._lines.close()
+        """Close the file; of finished parts nothing is left beside them."""
+        self._streams.close()
+        for file in self.folder.glob("_part-*.arrow"):
+            if _number(file) < self._number or not file.stat().st_size:
+                file.unlink()
 
-    def _path(self, kind: str) -> Path:
-        return self.folder / f"part-{self._number:05d}.{kind}"
+    def _path(self, kind: str, number: int | None = None) -> Path:
+        return self.folder / f"_part-{self._number if number is None else number:05d}.{kind}"
 
     def _begin(self, number: int) -> None:
-        self._lines.close()
+        self._streams.close()
         self._number = number
-        self._lines = LinesFile(self._path("arrow"))
+        self._streams = LinesFile(self._path("arrow"))
 
 
-def _streams(path: Path) -> Iterator[pa.Table]:
+def _number(file: Path) -> int:
+    return int(file.stem.rpartition("-")[2])
+
+
+def _tables(path: Path) -> Iterator[pa.Table]:
     """Read streams of Arrow that stand in a file one after the other."""
     with pa.memory_map(str(path)) as file:
         while file.tell() < file.size():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,7 @@ class KafkaSource:
         self._kept: dict[str, Any] = {}
         self._ready: dict[int, int] = {}
         self._said = 0.0
+        self._wrong: Exception | None = None
         self._consumer = Consumer(
             {
                 "bootstrap.servers": brokers,
@@ -90,6 +91,8 @@ class KafkaSource:
         messages = self._consumer.consume(1, 0.1)
         if messages:
             messages += self._consumer.consume(self.most - 1, PROMPT)
+        if self._wrong is not None:
+            raise self._wrong
         received, sound = time.time(), []
         for message in messages:
             error = message.error()
@@ -131,18 +134,23 @@ class KafkaSource:
         self._ready, self._said = {}, time.monotonic()
 
     def _given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        known = consumer.committed(partitions, timeout=_LONG)
-        for each in known:
-            self._tell(each.partition, each.metadata or "")
-            mine = int(self._kept.get(_place(self.topic, each.partition), 0))
-            each.offset = max(each.offset, mine) if max(each.offset, mine) > 0 else OFFSET_BEGINNING
-            each.metadata = None
-        consumer.assign(known)
+        try:
+            begin = []
+            for each in consumer.committed(partitions, timeout=_LONG):
+                self._tell(each.partition, each.metadata or "")
+                place = max(each.offset, int(self._kept.get(_place(self.topic, each.partition), 0)))
+                begin.append(TopicPartition(self.topic, each.partition, place if place > 0 else OFFSET_BEGINNING))
+            consumer.assign(begin)
+        except Exception as error:  # librdkafka would lose it
+            self._wrong = error
 
     def _gone(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        if self._leaving is not None:
-            self._leaving()
-        self._say(wait=True)
+        try:
+            if self._leaving is not None:
+                self._leaving()
+            self._say(wait=True)
+        except Exception as error:  # as above
+            self._wrong = error
         self._lost(_, partitions)
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -166,7 +174,7 @@ class KafkaSink:
         self, brokers: str, topic: str, *, partitions: int = 1, settings: Mapping[str, Any] | None = None
     ) -> None:
         self.name, self.topic = f"kafka://{brokers}/{topic}", topic
-        self._settings = {"bootstrap.servers": brokers, **(settings or {})}
+        self._settings = {"bootstrap.servers": brokers, **_shared(settings or {})}
         self._partitions = _make(self._settings, topic, partitions)
         self._producer = Producer({"acks": "all", "linger.ms": 2, "queue.buffering.max.kbytes": 262_144} | self._settings)
         self._ends: dict[int, int] = {}
@@ -229,25 +237,37 @@ class KafkaSink:
 
     def _look(self, partition: int, start: int) -> None:
         """Read which packets are answered in a partition from some place on."""
-        reader = Consumer({"group.id": "telperion", "enable.auto.commit": False, **self._settings})
-        try:
-            low, high = reader.get_watermark_offsets(TopicPartition(self.topic, partition), timeout=_LONG)
-            self._ends[partition] = max(self._ends.get(partition, 0), high)
-            reader.assign([TopicPartition(self.topic, partition, max(low, start))])
-            place, until = max(low, start), time.monotonic() + _LONG
-            while place < high:
-                for message in reader.consume(1000, 1.0):
-                    if message.error() is not None:
-                        continue
-                    for name, value in message.headers() or ():
-                        if name == _ORIGIN:
-                            where, _, number = value.decode().rpartition(" ")
-                            self._answered.add(Origin(where, int(number)))
-                    place, until = message.offset() + 1, time.monotonic() + _LONG
-                if time.monotonic() > until:
-                    raise ConnectionError(f"{self.topic}/{partition}: nothing comes after message {place} of {high}")
-        finally:
-            reader.close()
+        for message in read_on(self._settings, self.topic, partition, start):
+            self._ends[partition] = max(self._ends.get(partition, 0), message.offset() + 1)
+            for name, value in message.headers() or ():
+                if name == _ORIGIN:
+                    where, _, number = value.decode().rpartition(" ")
+                    self._answered.add(Origin(where, int(number)))
+
+
+def read_on(settings: Mapping[str, Any], topic: str, partition: int, start: int = 0) -> Iterator[Any]:
+    """Give the messages of a partition from some place on to its end, as librdkafka does.
+
+    Raises
+    ------
+    ConnectionError
+        Nothing comes for a minute.
+    """
+    own = {"group.id": "telperion", "enable.auto.commit": False, "enable.partition.eof": True}
+    reader = Consumer({**settings, **own, "auto.offset.reset": "earliest"})
+    try:
+        reader.assign([TopicPartition(topic, partition, start or OFFSET_BEGINNING)])
+        until = time.monotonic() + _LONG
+        while time.monotonic() < until:
+            for message in reader.consume(1000, 0.5):
+                if (error := message.error()) is None:
+                    until = time.monotonic() + _LONG
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    return
+        raise ConnectionError(f"{topic}/{partition}: nothing comes for {_LONG:g} s")
+    finally:
+        reader.close()
 
 
 def publish(
@@ -260,6 +280,12 @@ def publish(
         producer.produce(topic, value, key)
         producer.poll(0)
     producer.flush()
+
+
+def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings that are not for consumers alone."""
+    alone = ("session.", "heartbeat.", "group.", "partition.", "max.poll.", "fetch.", "queued.", "auto.", "isolation.")
+    return {name: value for name, value in settings.items() if not name.startswith(alone)}
 
 
 def _known(settings: Mapping[str, Any], topic: str) -> int:
@@ -296,4 +322,4 @@ def _partition(place: str) -> int:
 
 def count_partitions(brokers: str, topic: str, settings: Mapping[str, Any] | None = None) -> int:
     """Give the number of a topic's partitions; 1 where it is not there yet."""
-    return _known({"bootstrap.servers": brokers, **(settings or {})}, topic) or 1
+    return _known({"bootstrap.servers": brokers, **_shared(settings or {})}, topic) or 1

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from telperion.classifier import Classifier, load
-from telperion.formats.avro import Node
+from telperion.formats.avro import Node, schema_id
 from telperion.formats.packets import known_schemas
 from telperion.serve.answers import Provenance
 from telperion.serve.avro_messages import AvroMessages, ElasticcMessages
@@ -226,6 +226,6 @@ def _stream(table: pa.Table) -> bytes:
 def _own_schemas() -> dict[int, Node]:
     """Give the schema of the packets that `telperion simulate --night` writes."""
     schema = shipped_schema()
-    return {schema_id(schema): schema}
+    return {schema_id(schema) or 0: schema}
 
 
