@@ -1,0 +1,1 @@
+"""The stream: alerts in, classifications out."""
