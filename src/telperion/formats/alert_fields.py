@@ -79,6 +79,8 @@ _REDSHIFTS = ("redshift", "redshift_final", "hostgal_specz", "hostgal_photoz", "
 _TIGHTER = {"mwebv": (0.0, 10.0)} | dict.fromkeys(
     _REDSHIFTS, (-0.1, 20.0)
 )  # more than a classifier takes harms a batch
+_MISSING = (-9.0, -99.0, -999.0, -9999.0)
+_NO_MAGNITUDE = (*_MISSING, 99.0, 999.0)
 _BAND_CODE = np.full(256, -1, dtype=np.int8)
 _BAND_CODE[[ord(band) for band in (*BANDS, "Y")]] = [*range(len(BANDS)), len(BANDS) - 1]
 
@@ -93,6 +95,12 @@ def bands(packets: Packets, path: str, n: int) -> NDArray[np.int8]:
     if letters.shape[1] > 1:
         code[(letters[:, 1:] != 0).any(axis=1)] = -1
     return code
+
+
+def without_codes(name: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Make NaN of a survey's codes for "missing" in a column of the context."""
+    codes = _NO_MAGNITUDE if "_mag" in name else _MISSING[1:] if name.endswith(("_ra", "_dec")) else _MISSING
+    return np.where(np.isin(values, codes), np.nan, values)
 
 
 def within(context: dict[str, NDArray[np.float64]]) -> tuple[dict[str, NDArray[np.float64]], int]:

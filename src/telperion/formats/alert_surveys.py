@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import NJY
-from telperion.formats.alert_fields import Packets, Taken, bands, first_of, integers, numbers, within
+from telperion.formats.alert_fields import Packets, Taken, bands, first_of, integers, numbers, within, without_codes
 from telperion.formats.alert_rows import FLAGGED, LIMIT, WITHDRAWN, Rows, judged
 
 USELESS = (
@@ -78,8 +78,8 @@ for _host in ("hostgal", "hostgal2"):
     }
     for _new, _old in (("specz", "zspec"), ("photoz", "zphot")):
         _HOST |= {f"{_host}_{_new}{end}": f"{_host}_{_old}{end}" for end in ("", "_err")}
-_MISSING = (-9.0, -99.0, -999.0, -9999.0)
-_NO_MAGNITUDE = (*_MISSING, 99.0, 999.0)
+CONTEXT = ("ra", "decl", *_HOST)
+"""What alerts may tell of an object beside its light curve, as `telperion.formats.snana` names it."""
 
 
 def _dia_paths(names: dict[str, str]) -> tuple[str, ...]:
@@ -119,9 +119,7 @@ def _take_dia(packets: Packets, names: dict[str, str]) -> Taken:
     context = {"ra": ra, "decl": decl}
     for name, field in _HOST.items():
         if f"diaObject.{field}" in packets:
-            values = packets.numbers(f"diaObject.{field}")
-            codes = _NO_MAGNITUDE if "_mag" in name else _MISSING[1:] if name.endswith(("_ra", "_dec")) else _MISSING
-            context[name] = np.where(np.isin(values, codes), np.nan, values)
+            context[name] = without_codes(name, packets.numbers(f"diaObject.{field}"))
     context, outside = within(context)
     return Taken(
         key,
