@@ -21,11 +21,12 @@ def encode_columns(schema: Node, columns: Mapping[str, Any], n: int, header: byt
     Parameters
     ----------
     schema : Node
-        A record of primitives, of unions of null and a primitive, of such records, and of arrays of these.
+        A record of primitives, of such records, of arrays of these, and of unions of null and one of them.
     columns : mapping of str to any
         By path, such as ``classifications[].probability``, a value for all records or an array of one a record, an item
         of an array. For an array itself (``classifications``) where each record's items begin among all, shape
-        ``(n + 1,)``. Masked values of a masked array are null. A field that is not given takes its default.
+        ``(n + 1,)``. Masked values of a masked array are null, as are arrays whose beginnings are masked. Texts are
+        str, or bytes in UTF-8 (faster). A field that is not given takes its default.
     n : int
         Number of records.
     header : bytes
@@ -75,19 +76,57 @@ def _parts(node: Node, columns: Mapping[str, Any], n: int, path: str, used: set[
                 parts.append(_constant(field, node.defaults[name], n, below))
             else:
                 raise ValueError(f"the column {below!r} is missing")
-        return parts
+        return _merged(parts)
+    null, other = _nullable(node)
+    if other.kind == "record" and path not in columns:
+        return [_constant(node, None, n, path, bytes([2 * (1 - null)])), *_parts(other, columns, n, path, used)]
     used.add(path)
     if path not in columns:
         raise ValueError(f"the column {path!r} is missing")
-    if node.kind != "array":
-        return list(_leaf(node, columns[path], n, path))
-    offsets = np.asarray(columns[path], dtype=np.int64)
+    if other.kind == "array" and np.ndim(columns[path]) > 0:
+        return _array(other, columns, n, path, used, null)
+    return list(_leaf(node, columns[path], n, path))
+
+
+def _nullable(node: Node) -> tuple[int, Node]:
+    """Give which branch of a union of two is null, and the other one; of any other type -1 and itself."""
+    kinds = [part.kind for part in node.parts]
+    if node.kind != "union" or len(kinds) != 2 or "null" not in kinds:
+        return -1, node
+    null = kinds.index("null")
+    return null, node.parts[1 - null]
+
+
+def _array(node: Node, columns: Mapping[str, Any], n: int, path: str, used: set[str], null: int) -> list[_Part]:
+    """Give what an array is written of: its branch of a union, unless `null` is -1; the count, the items, the end."""
+    offsets = np.asarray(np.ma.getdata(columns[path]), dtype=np.int64)
     if offsets.shape != (n + 1,) or offsets[0] != 0 or (np.diff(offsets) < 0).any():
         raise ValueError(f"the column {path!r} must rise from 0 over {n + 1} places where records' items begin")
-    counts = np.diff(offsets)
+    counts, masked = np.diff(offsets), np.ma.getmaskarray(columns[path])[:-1]
+    if (wrong := masked & ((counts > 0) | (null < 0))).any():
+        raise ValueError(f"the column {path!r} is masked in {wrong.sum()} rows, which have items or cannot be null")
     text, size = _number(counts)
     items = _parts(node.parts[0], columns, int(offsets[-1]), f"{path}[]", used)
-    return [(text, np.where(counts > 0, size, 0)), (items, offsets), _constant(Node("null"), None, n, path, b"\0")]
+    parts: list[_Part] = [(text, np.where(counts > 0, size, 0)), (items, offsets)]
+    parts.append((np.zeros((n, 1), dtype=np.uint8), np.where(masked, 0, 1)))
+    return parts if null < 0 else [_number(np.where(masked, null, 1 - null)), *parts]
+
+
+def _merged(parts: list[_Part]) -> list[_Part]:
+    """Join neighbours that take as many bytes in every record: they are then written at once."""
+    found: list[_Part] = []
+    run: list[NDArray[np.uint8]] = []
+    for part in [*parts, None]:
+        if part is not None and not isinstance(part[0], list) and (part[1] == part[0].shape[1]).all():
+            run.append(part[0])
+            continue
+        if run:
+            text = np.concatenate(run, axis=1)
+            found.append((text, np.full(text.shape[0], text.shape[1])))
+            run = []
+        if part is not None:
+            found.append(part)
+    return found
 
 
 def _constant(node: Node, value: Any, n: int, path: str, body: bytes | None = None) -> _Piece:
@@ -111,12 +150,12 @@ def _leaf(node: Node, value: Any, n: int, path: str) -> list[_Piece]:
         if mask.any():
             raise ValueError(f"the column {path!r} is masked in {mask.sum()} rows and cannot be null")
         return _values(node, values, path)
-    kinds = [part.kind for part in node.parts]
-    if len(kinds) != 2 or "null" not in kinds:
-        raise ValueError(f"the column {path!r} is of a union of {', '.join(kinds)}, which is not written by columns")
-    null = kinds.index("null")
+    null, other = _nullable(node)
+    if null < 0:
+        kinds = ", ".join(part.kind for part in node.parts)
+        raise ValueError(f"the column {path!r} is of a union of {kinds}, which is not written by columns")
     branch, size = _number(np.where(mask, null, 1 - null))
-    pieces = _values(node.parts[1 - null], np.where(mask, np.zeros(1, values.dtype), values), path)
+    pieces = _values(other, np.where(mask, np.zeros(1, values.dtype), values), path)
     return [(branch, size), *((text, np.where(mask, 0, size)) for text, size in pieces)]
 
 
@@ -133,7 +172,7 @@ def _values(node: Node, values: NDArray, path: str) -> list[_Piece]:
         return [(text.view(np.uint8).reshape(n, width), np.full(n, width))]
     if node.kind == "boolean" and kind == "b":
         return [(values.astype(np.uint8)[:, None], np.ones(n, dtype=np.int64))]
-    if node.kind in ("string", "bytes") and kind in ("U" if node.kind == "string" else "S"):
+    if node.kind in ("string", "bytes") and kind in ("US" if node.kind == "string" else "S"):
         raw = np.char.encode(values, "utf-8") if kind == "U" else np.ascontiguousarray(values)
         size = np.char.str_len(raw).astype(np.int64)
         return [_number(size), (raw.view(np.uint8).reshape(n, max(raw.dtype.itemsize, 1)), size)]
@@ -143,13 +182,17 @@ def _values(node: Node, values: NDArray, path: str) -> list[_Piece]:
 def _number(values: NDArray[np.int64]) -> _Piece:
     """Write integers as Avro does: zigzag, seven bits a byte."""
     left = ((values << 1) ^ (values >> 63)).astype(np.uint64)
+    width = max(1, -(-int(left.max(initial=0)).bit_length() // 7))
     size = np.ones(values.size, dtype=np.int64)
-    for shift in range(7, 70, 7):
-        size += (left >> np.uint64(shift)) > 0 if shift < 64 else 0
-    width = int(size.max(initial=1))
-    place = np.arange(width)
-    text = ((left[:, None] >> (7 * place).astype(np.uint64)) & np.uint64(127)).astype(np.uint8)
-    return text | ((place < size[:, None] - 1) * np.uint8(128)), size
+    text = np.empty((values.size, width), dtype=np.uint8)
+    for place in range(width):
+        text[:, place] = left & np.uint64(127)
+        left >>= np.uint64(7)
+        if place + 1 < width:
+            more = left > 0
+            text[:, place] |= more * np.uint8(128)
+            size += more
+    return text, size
 
 
 def _size(part: _Part) -> NDArray[np.int64]:
@@ -175,7 +218,14 @@ def _write(parts: list[_Part], place: NDArray[np.int64], out: NDArray[np.uint8])
             start = np.repeat(place - np.append(before, 0)[second[:-1]], counts) + before
             _write(first, start, out)
         elif first.size:
-            at = place[:, None] + np.arange(first.shape[1])
-            inside = np.arange(first.shape[1]) < size[:, None]
-            out[at[inside]] = first[inside]
+            _put(first, size, place, out)
         place = place + size
+
+
+def _put(text: NDArray[np.uint8], size: NDArray[np.int64], place: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+    """Write each row's first bytes at its place: those of one size at once, as items of an array that overlap."""
+    for width in np.flatnonzero(np.bincount(size)).tolist():
+        if width:
+            which = slice(None) if (same := size == width).all() else np.flatnonzero(same)
+            items = np.ndarray(out.size - width + 1, dtype=f"V{width}", buffer=out.data, strides=(1,))
+            items[place[which]] = np.ascontiguousarray(text[which, :width]).view(f"V{width}").ravel()
