@@ -45,6 +45,19 @@ def test_a_cross_validation_leaves_a_report(data, run, tmp_path, capsys):
     assert "+0.000 ± 0.000 |" in capsys.readouterr().out
 
 
+def test_a_night_of_alerts_is_simulated_with_its_light_curves(tmp_path, capsys):
+    what = ["-n", "12", "--mix", "EB=2,SLSN=1", "--visits", "3", "--late", "0.5", "--seed", "1"]
+    arguments = ["simulate", "elasticc", "--night", *what, "-o"]
+    assert main([*arguments, str(tmp_path / "night")]) == 0
+    assert "alerts in 3 visits" in capsys.readouterr().out.replace("\n", " ")
+    names = sorted(path.name for path in (tmp_path / "night").iterdir())
+    assert names == ["light-curves", "night.json", "truth.parquet", *(f"visit-0000{k}.avro" for k in range(3))]
+    assert pq.read_table(tmp_path / "night" / "truth.parquet").num_rows == 12
+    assert main([*arguments, str(tmp_path / "night")]) == 0
+    assert main([*arguments, str(tmp_path)]) == 2  # holds something else: known before anything is simulated
+    assert not (tmp_path / "light-curves").exists()
+
+
 def test_a_tree_is_drawn(capsys):
     assert main(["tree", "plasticc"]) == 0
     assert "└── AGN" in capsys.readouterr().out

@@ -20,6 +20,7 @@ from telperion.progress import progress_bar
 from telperion.scores import PHASES, Evaluation
 
 if TYPE_CHECKING:
+    from telperion.formats.avro import Node
     from telperion.run import Run
 
 
@@ -75,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--single", type=float, default=0.0, help="share of objects that trigger on one detection")
     simulate.add_argument("--whole", type=float, default=0.0, help="share of objects that keep rows of all seasons")
     simulate.add_argument("--gallery", action="store_true", help="draw a page of light curves of each class instead")
+    simulate.add_argument("--night", action="store_true", help="alert packets of a night, visit by visit, in its place")
+    simulate.add_argument("--visits", type=int, help="of a night: visits, over which the light curves are spread")
+    simulate.add_argument("--alerts", type=int, help="light curves a visit")
+    simulate.add_argument("--nights", type=int, default=1)
+    simulate.add_argument("--late", type=float, default=1.0, help="mean days until forced photometry is known")
+    simulate.add_argument("--schema", type=Path, help="folder of Rubin's schemas, the newest of which packets have")
+    simulate.add_argument("--cutouts", action="store_true", help="packets with images of noise, as large as real ones")
     simulate.set_defaults(command=_simulate)
 
     realism = add("realism", help="how near a simulated survey comes to other light curves, and what it leaks")
@@ -199,8 +207,10 @@ def _simulate(arguments: argparse.Namespace) -> None:
     from telperion.simulate.cadence import Cadence
     from telperion.simulate.kinds import KINDS, both, counts, mix
     from telperion.simulate.observe import Rules
+    from telperion.simulate.packets import newest_schema
     from telperion.simulate.rates import expected
     from telperion.simulate.save import save
+    from telperion.simulate.save_night import light_curves_folder
     from telperion.simulate.shifted import shifted
 
     cadence = Cadence.from_opsim(arguments.opsim, seed=arguments.seed) if arguments.opsim else None
@@ -223,12 +233,29 @@ def _simulate(arguments: argparse.Namespace) -> None:
         return
     shares = expected(kinds, cadence) if arguments.mix == "rates" else mix(arguments.mix)
     wanted = counts(arguments.n, shares)
+    folder = light_curves_folder(arguments.output) if arguments.night else arguments.output
+    schema = newest_schema(arguments.schema) if arguments.schema else None
     with progress_bar() as progress:
         total = save(
-            arguments.output, wanted, kinds=kinds, cadence=cadence, seed=arguments.seed, jobs=arguments.jobs,
+            folder, wanted, kinds=kinds, cadence=cadence, seed=arguments.seed, jobs=arguments.jobs,
             form=arguments.format, rules=Rules(arguments.single, arguments.whole), progress=progress,
         )  # fmt: skip
-    Console().print(f"{total:,} light curves: {arguments.output}")
+    Console().print(f"{total:,} light curves: {folder}")
+    if arguments.night:
+        _night(arguments, folder, schema)
+
+
+def _night(arguments: argparse.Namespace, folder: Path, schema: Node | None) -> None:
+    from telperion.simulate.night import Night
+    from telperion.simulate.save_night import save_night
+
+    night = Night(
+        telperion.read(folder), visits=arguments.visits, alerts=arguments.alerts, nights=arguments.nights,
+        delay=arguments.late, seed=arguments.seed, schema=schema, cutouts=arguments.cutouts,
+    )  # fmt: skip
+    with progress_bar() as progress:
+        total = save_night(arguments.output, night, progress=progress)
+    Console().print(f"{total:,} alerts in {len(night):,} visits: {arguments.output}")
 
 
 def _realism(arguments: argparse.Namespace) -> None:

@@ -53,7 +53,7 @@ def digest(path: Path) -> str:
 
 
 def fingerprint(document: Mapping[str, Any]) -> str:
-    """Give twelve hexadecimal digits of the SHA-256 of a card: of all its files' hashes, that is, and the decision rule."""
+    """Give twelve hexadecimal digits that tell a card from others by its files' hashes and its decision rule."""
     decisive = {name: document.get(name) for name in ("files", "kind", "view", "power", "mix")}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 

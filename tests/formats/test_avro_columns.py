@@ -102,6 +102,79 @@ def test_a_long_value_in_front_of_short_records_spoils_no_neighbour():
     assert encode_columns(schema, columns, 3) == [encode(schema, record) for record in records]
 
 
+NESTED = parse_schema(
+    {
+        "type": "record",
+        "name": "alert",
+        "fields": [
+            {"name": "head", "type": ["null", ITEM]},
+            {"name": "rows", "type": [{"type": "array", "items": "item"}, "null"]},
+            {"name": "tail", "type": ["null", {"type": "array", "items": ["null", "string"]}]},
+            {"name": "none", "type": ["null", "item"], "default": None},
+            {"name": "end", "type": "int"},
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize("n", [1, 100])
+def test_records_and_arrays_that_may_be_null_are_written_as_their_records_are(rng, n):
+    counts, names = rng.integers(0, 4, n), rng.integers(0, 3, n)
+    rows, tail = (np.concatenate([[0], np.cumsum(some)]) for some in (counts, names))
+    null = np.append((counts == 0) & (rng.random(n) < 0.5), False)
+    texts = np.ma.masked_array(np.array(["g", "", "λy"])[rng.integers(0, 3, tail[-1])])
+    texts[rng.random(tail[-1]) < 0.3] = np.ma.masked
+    columns = {
+        "head.id": rng.integers(-300, 300, n),
+        "head.p": 0.5,
+        "rows": np.ma.masked_array(rows, null),
+        "rows[].id": rng.integers(-(2**31), 2**31, rows[-1]),
+        "rows[].p": rng.random(rows[-1]).astype(np.float32),
+        "tail": tail,
+        "tail[]": texts,
+        "end": np.arange(n),
+    }
+    records = [
+        {
+            "head": {"id": int(columns["head.id"][k]), "p": 0.5},
+            "rows": None
+            if null[k]
+            else [
+                {"id": int(columns["rows[].id"][i]), "p": float(columns["rows[].p"][i])}
+                for i in range(rows[k], rows[k + 1])
+            ],
+            "tail": [None if text is np.ma.masked else str(text) for text in texts[tail[k] : tail[k + 1]]],
+            "end": k,
+        }
+        for k in range(n)
+    ]
+    bodies = [encode(NESTED, record) for record in records]
+    assert encode_columns(NESTED, columns, n) == bodies
+    encoded = np.ma.masked_array(np.char.encode(texts.data, "utf-8"), texts.mask)
+    assert encode_columns(NESTED, columns | {"tail[]": encoded}, n) == bodies
+    gone = {"rows": None, "tail": None, "end": 0}
+    assert encode_columns(NESTED, gone | {"head": None}, 1) == [encode(NESTED, gone | {"head": None})]
+
+
+def test_texts_of_very_many_lengths_are_written_as_they_are(rng):
+    schema = parse_schema({"type": "record", "name": "a", "fields": [{"name": "b", "type": "bytes"}]})
+    texts = np.array([bytes(rng.integers(1, 256, size, dtype=np.uint8)) for size in rng.permutation(3000)[:500]])
+    bodies = encode_columns(schema, {"b": texts}, 500)
+    assert bodies == [encode(schema, {"b": bytes(text)}) for text in texts]
+
+
+def test_an_array_that_is_null_has_no_items():
+    columns = {"head": None, "rows": np.ma.masked_array([0, 1], [True, False]), "rows[].id": [1], "rows[].p": [1.0]}
+    with pytest.raises(ValueError, match="'rows' is masked in 1 rows, which have items"):
+        encode_columns(NESTED, {**columns, "tail": None, "end": 0}, 1)
+    columns["rows"] = np.ma.masked_array([0, 0], [True, False])
+    columns |= {"rows[].id": [], "rows[].p": []}
+    with pytest.raises(ValueError, match="float64, which is not written as int"):
+        encode_columns(NESTED, {**columns, "tail": None, "end": 0}, 1)
+    with pytest.raises(ValueError, match=r"'classes' is masked in 1 rows, .* or cannot be null"):
+        encode_columns(SCHEMA, {**make_columns(np.random.default_rng(0), 1)[0], "classes": columns["rows"]}, 1)
+
+
 def test_fastavro_reads_answers_of_elasticc(rng, lsst_data):
     fastavro = pytest.importorskip("fastavro", reason="the second opinion comes with telperion[dev]")
     file = lsst_data / "alerts" / "schema" / "elasticc" / "elasticc.v0_9_1.brokerClassification.avsc"

@@ -54,7 +54,13 @@ def table(**changes):
 
 @pytest.mark.parametrize(
     "change",
-    [{"time": [1.0, 2.0 + 1e-9]}, {"band": [1, 3]}, {"flux": [5.0, -6.0]}, {"flux_err": [1.0, 1.5]}, {"detected": [1, 1]}],
+    [
+        {"time": [1.0, 2.0 + 1e-9]},
+        {"band": [1, 3]},
+        {"flux": [5.0, -6.0]},
+        {"flux_err": [1.0, 1.5]},
+        {"detected": [1, 1]},
+    ],
 )
 def test_a_row_that_changes_at_all_has_another_digest(change):
     before, after = row_digests(table()), row_digests(table(**change))

@@ -58,7 +58,9 @@ def test_the_stream_answers_as_the_whole_light_curve_does(flagship, curves, aler
     kept = Kept()
     batches = run(Engine(flagship, kept, settle=settle), kept, cut(alerts, size))
     said = np.concatenate([batch.answers.probabilities for batch in batches])
-    same = np.concatenate([batch.answers.n_rows for batch in batches]) == view(alerts.light_curves(), kind="alert").lengths
+    same = (
+        np.concatenate([batch.answers.n_rows for batch in batches]) == view(alerts.light_curves(), kind="alert").lengths
+    )
     assert same.mean() > 0.8  # the others have rows that their packet shows no more
     np.testing.assert_allclose(said[same], whole(flagship, alerts)[same], atol=1e-5)
     assert sum(batch.work.new for batch in batches) == np.unique(alerts.object_id).size
@@ -103,7 +105,10 @@ def test_what_changes_in_a_history_changes_the_answer(flagship, curves, alerts_o
             dict(curves.context), curves.label,
         )  # fmt: skip
     elif change == "redshift":
-        context = {name: values * (1.3 if "specz" in name or name == "redshift" else 1) for name, values in curves.context.items()}
+        context = {
+            name: values * (1.3 if "specz" in name or name == "redshift" else 1)
+            for name, values in curves.context.items()
+        }
         changed = curves.with_context(context)
     elif change != "added":
         gone = second if change == "withdrawn" else first

@@ -103,7 +103,9 @@ def test_a_topic_of_alerts_becomes_a_topic_of_answers(broker, packets, flagship,
 def test_several_topics_get_each_its_own_kind_of_answer(broker, packets, tmp_path):
     publish(broker, "kinds", packets[:30])
     outputs = tuple(f"{kind}+kafka://{broker}/kinds-{kind}" for kind in ("avro", "elasticc", "json", "lasair"))
-    run_until(Stream(f"kafka://{broker}/kinds", outputs, tmp_path, kafka=PROMPT), lambda counts: counts["packets"] == 30)
+    run_until(
+        Stream(f"kafka://{broker}/kinds", outputs, tmp_path, kafka=PROMPT), lambda counts: counts["packets"] == 30
+    )
     for kind in ("avro", "elasticc", "json", "lasair"):
         messages = read_topic(broker, f"kinds-{kind}")
         assert [message.key() for message in messages] == [key for key, _ in packets[:30]]

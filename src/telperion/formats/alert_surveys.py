@@ -69,16 +69,18 @@ _ROW = ("visit", "detector", "timeWithdrawnMjdTai")
 _SOLAR = ("ssSource", "ssObject")
 
 _SHAPE = ("ellipticity", "sqradius", "snsep", "ra", "dec", *(f"zphot_q{part:03d}" for part in range(0, 101, 10)))
-_HOST = {name: name for name in ("mwebv", "mwebv_err")}
-_HOST |= {f"{new}{end}": f"z_final{end}" for new in ("redshift", "redshift_final") for end in ("", "_err")}
+HOST = {name: name for name in ("mwebv", "mwebv_err")}
+HOST |= {f"{new}{end}": f"z_final{end}" for new in ("redshift", "redshift_final") for end in ("", "_err")}
 for _host in ("hostgal", "hostgal2"):
-    _HOST |= {f"{_host}_{name}": f"{_host}_{name}" for name in _SHAPE}
-    _HOST |= {
+    HOST |= {f"{_host}_{name}": f"{_host}_{name}" for name in _SHAPE}
+    HOST |= {
         f"{_host}_{kind}_{band.lower()}": f"{_host}_{kind}_{band}" for kind in ("mag", "magerr") for band in "ugrizY"
     }
     for _new, _old in (("specz", "zspec"), ("photoz", "zphot")):
-        _HOST |= {f"{_host}_{_new}{end}": f"{_host}_{_old}{end}" for end in ("", "_err")}
-CONTEXT = ("ra", "decl", *_HOST)
+        HOST |= {f"{_host}_{_new}{end}": f"{_host}_{_old}{end}" for end in ("", "_err")}
+"""Fields of ELAsTiCC's diaObject, besides its position, by the names of the context."""
+
+CONTEXT = ("ra", "decl", *HOST)
 """What alerts may tell of an object beside its light curve, as `telperion.formats.snana` names it."""
 
 
@@ -88,7 +90,7 @@ def _dia_paths(names: dict[str, str]) -> tuple[str, ...]:
     forced = [*columns, *_ROW, "diaForcedSourceId"]
     return (
         "diaSourceId", "alertId", *_SOLAR, "diaObject.diaObjectId", "diaObject.nDiaSources",
-        *(f"diaObject.{name}" for name in ("ra", names["decl"], *dict.fromkeys(_HOST.values()))),
+        *(f"diaObject.{name}" for name in ("ra", names["decl"], *dict.fromkeys(HOST.values()))),
         *(f"diaSource.{name}" for name in (*source, "diaObjectId", "ra", names["decl"])),
         *(f"prvDiaSources[].{name}" for name in source), *(f"prvDiaForcedSources[].{name}" for name in forced),
     )  # fmt: skip
@@ -117,7 +119,7 @@ def _take_dia(packets: Packets, names: dict[str, str]) -> Taken:
         for below in (numbers(packets, f"diaSource.{name}", n),)
     )
     context = {"ra": ra, "decl": decl}
-    for name, field in _HOST.items():
+    for name, field in HOST.items():
         if f"diaObject.{field}" in packets:
             context[name] = without_codes(name, packets.numbers(f"diaObject.{field}"))
     context, outside = within(context)

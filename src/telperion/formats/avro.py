@@ -221,9 +221,21 @@ def read_schemas(folder: str | Path) -> dict[int, Node]:
     schemas = {}
     for file in files:
         node = read_schema(file)
-        if match := _VERSION.fullmatch(node.name.rpartition(".")[0]):
-            schemas[int(match[1]) * 100 + int(match[2])] = node
+        if (number := schema_id(node)) is not None:
+            schemas[number] = node
     return schemas
+
+
+def schema_id(node: Node) -> int | None:
+    """Give the registry id that the namespace of a record says, as Rubin counts them; None where it says no version.
+
+    Examples
+    --------
+    >>> schema_id(parse_schema({"type": "record", "name": "lsst.v11_0.alert", "fields": []}))
+    1100
+    """
+    match = _VERSION.fullmatch(node.name.rpartition(".")[0])
+    return int(match[1]) * 100 + int(match[2]) if match else None
 
 
 def least_bytes(node: Node) -> int:

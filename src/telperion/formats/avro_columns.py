@@ -39,12 +39,12 @@ def encode_columns(schema: Node, columns: Mapping[str, Any], n: int, header: byt
     Parameters
     ----------
     schema : Node
-        A record of primitives, of unions of null and a primitive, of such records, and of arrays of these.
+        A record of primitives, of such records, of arrays of these, and of unions of null and one of them.
     columns : mapping of str to any
         By path, such as ``classifications[].probability``, a value for all records or an array of one a record, an item
         of an array; text as str, or in bytes as UTF-8. For an array itself (``classifications``) where each record's
-        items begin among all, shape ``(n + 1,)``. Masked values of a masked array are null. A field that is not given
-        takes its default.
+        items begin among all, shape ``(n + 1,)``. Masked values of a masked array are null, as are arrays whose
+        beginnings are masked. A field that is not given takes its default.
     n : int
         Number of records.
     header : bytes
@@ -90,18 +90,41 @@ def _parts(node: Node, columns: Mapping[str, Any], n: int, path: str, given: set
             else:
                 raise ValueError(f"the column {below!r} is missing")
         return parts
+    null, other = _nullable(node)
+    if other.kind == "record" and path not in columns:
+        return [_repeated(bytes([2 * (1 - null)]), n), *_parts(other, columns, n, path, given, used)]
     used.add(path)
     if path not in columns:
         raise ValueError(f"the column {path!r} is missing")
-    if node.kind != "array":
-        return list(_leaf(node, columns[path], n, path))
-    offsets = np.asarray(columns[path], dtype=np.int64)
+    if other.kind == "array" and np.ndim(columns[path]) > 0:
+        return _array(other, columns, n, path, given, used, null)
+    return list(_leaf(node, columns[path], n, path))
+
+
+def _nullable(node: Node) -> tuple[int, Node]:
+    """Give which branch of a union of two is null, and the other one; of any other type -1 and itself."""
+    kinds = [part.kind for part in node.parts]
+    if node.kind != "union" or len(kinds) != 2 or "null" not in kinds:
+        return -1, node
+    null = kinds.index("null")
+    return null, node.parts[1 - null]
+
+
+def _array(
+    node: Node, columns: Mapping[str, Any], n: int, path: str, given: set[str], used: set[str], null: int
+) -> list[_Part]:
+    """Give what an array is written of: its branch of a union, unless `null` is -1; the count, the items, the end."""
+    offsets = np.asarray(np.ma.getdata(columns[path]), dtype=np.int64)
     if offsets.shape != (n + 1,) or offsets[0] != 0 or (np.diff(offsets) < 0).any():
         raise ValueError(f"the column {path!r} must rise from 0 over {n + 1} places where records' items begin")
-    counts = np.diff(offsets)
-    count = _number(counts)
+    counts, masked = np.diff(offsets), np.ma.getmaskarray(columns[path])[:-1]
+    if (wrong := masked & ((counts > 0) | (null < 0))).any():
+        raise ValueError(f"the column {path!r} is masked in {wrong.sum()} rows, which have items or cannot be null")
+    count, end = _number(counts), _repeated(b"\0", n)
     items = _parts(node.parts[0], columns, int(offsets[-1]), f"{path}[]", given, used)
-    return [_Piece(count.text, np.where(counts > 0, count.size, 0)), _Items(items, offsets), _repeated(b"\0", n)]
+    parts: list[_Part] = [_Piece(count.text, np.where(counts > 0, count.size, 0)), _Items(items, offsets)]
+    parts.append(_Piece(end.text, np.where(masked, 0, 1)) if masked.any() else end)
+    return parts if null < 0 else [_number(np.where(masked, null, 1 - null)), *parts]
 
 
 def _constant(node: Node, value: Any, n: int, path: str) -> _Piece:
@@ -128,14 +151,14 @@ def _leaf(node: Node, value: Any, n: int, path: str) -> list[_Piece]:
         if mask.any():
             raise ValueError(f"the column {path!r} is masked in {mask.sum()} rows and cannot be null")
         return _values(node, values, path)
-    kinds = [part.kind for part in node.parts]
-    if len(kinds) != 2 or "null" not in kinds:
-        raise ValueError(f"the column {path!r} is of a union of {', '.join(kinds)}, which is not written by columns")
-    null = kinds.index("null")
+    null, other = _nullable(node)
+    if null < 0:
+        kinds = ", ".join(part.kind for part in node.parts)
+        raise ValueError(f"the column {path!r} is of a union of {kinds}, which is not written by columns")
     branch = _number(np.where(mask, null, 1 - null))
     if not mask.any():
-        return [branch, *_values(node.parts[1 - null], values, path)]
-    pieces = _values(node.parts[1 - null], np.where(mask, np.zeros(1, values.dtype), values), path)
+        return [branch, *_values(other, values, path)]
+    pieces = _values(other, np.where(mask, np.zeros(1, values.dtype), values), path)
     return [branch, *(_Piece(text, np.where(mask, 0, size)) for text, size in pieces)]
 
 

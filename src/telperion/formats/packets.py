@@ -99,10 +99,8 @@ def read_alerts(path: str | Path, schemas: Mapping[int, Node] | None = None) -> 
     return read_files(_files(place), schemas)[0]
 
 
-def read_files(
-    files: Sequence[Path], schemas: Mapping[int, Node] | None = None
-) -> tuple[Alerts, NDArray[np.int64]]:
-    """Read alerts from some files as `read_alerts` does; gives, too, how many packets there are up to each file's end."""
+def read_files(files: Sequence[Path], schemas: Mapping[int, Node] | None = None) -> tuple[Alerts, NDArray[np.int64]]:
+    """Read alerts from some files as `read_alerts` does; with the packets up to each file's end."""
     batch, ends = _Batch(schemas), []
     for file in files:
         if file.suffix == ".parquet":

@@ -98,7 +98,10 @@ class KafkaSource:
             error = message.error()
             if error is None:
                 sound.append(message)
-            elif error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED):
+            elif error.fatal() or error.code() in (
+                KafkaError.UNKNOWN_TOPIC_OR_PART,
+                KafkaError.TOPIC_AUTHORIZATION_FAILED,
+            ):
                 raise ConnectionError(f"{self.topic}: {error.str()}")
         values = [message.value() or b"" for message in sound]
         origins = [Origin(_place(self.topic, message.partition()), message.offset()) for message in sound]
@@ -176,7 +179,9 @@ class KafkaSink:
         self.name, self.topic = f"kafka://{brokers}/{topic}", topic
         self._settings = {"bootstrap.servers": brokers, **_shared(settings or {})}
         self._partitions = _make(self._settings, topic, partitions)
-        self._producer = Producer({"acks": "all", "linger.ms": 2, "queue.buffering.max.kbytes": 262_144} | self._settings)
+        self._producer = Producer(
+            {"acks": "all", "linger.ms": 2, "queue.buffering.max.kbytes": 262_144} | self._settings
+        )
         self._ends: dict[int, int] = {}
         self._answered: set[Origin] = set()
         self._failed: list[str] = []

@@ -76,7 +76,9 @@ class Meter:
         """Sum up."""
         span = min(WINDOW, max(time.monotonic() - self._begun, 1e-3))
         recent = np.concatenate([each for _, each in self._recent] or [np.zeros(0)])
-        percentiles = dict(zip(("50", "99"), np.percentile(recent, [50, 99]).tolist(), strict=True)) if recent.size else {}
+        percentiles = (
+            dict(zip(("50", "99"), np.percentile(recent, [50, 99]).tolist(), strict=True)) if recent.size else {}
+        )
         return Status(
             dict(counts), recent.size / span, percentiles, self._histogram.tolist(), self._seconds, objects, time.time()
         )

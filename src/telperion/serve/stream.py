@@ -227,5 +227,3 @@ def _own_schemas() -> dict[int, Node]:
     """Give the schema of the packets that `telperion simulate --night` writes."""
     schema = shipped_schema()
     return {schema_id(schema) or 0: schema}
-
-

@@ -193,7 +193,9 @@ class Worker:
         parts = []
         for which in (np.flatnonzero(covered), np.flatnonzero(~covered)):
             if which.size or not parts:
-                more = {name: values[which] for name, values in columns.items() if covered[which].any() or name == "mwebv"}
+                more = {
+                    name: values[which] for name, values in columns.items() if covered[which].any() or name == "mwebv"
+                }
                 parts.append(self.engine.answer(alerts[which], received[which], more, states))
                 states = parts[-1].states
         batch = Batch.join(parts)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from rich.progress import Progress
 
@@ -118,15 +118,46 @@ class Survey:
             card["templates"] = made
         if self.rules != PUBLISHED:
             card["rules"] = asdict(self.rules)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / CARD
-        if path.is_file():
-            if json.loads(path.read_text(encoding="utf-8")) != card:
-                raise ValueError(f"{self.folder} holds another survey, or one of another version; see its {CARD}")
-            return
-        if any(self.folder.iterdir()):
-            raise ValueError(f"{self.folder} is not empty and holds no survey")
+        claim(self.folder / CARD, card, "survey")
+
+
+def claim(path: Path, card: Mapping[str, Any], what: str, ours: Collection[str] = ()) -> None:
+    """Write down what a folder is to hold, or make sure that it is what it was begun for.
+
+    Parameters
+    ----------
+    path : Path
+        The file that says it.
+    card : mapping
+        What it says.
+    what : str
+        In a word.
+    ours : collection of str
+        What may stand in the folder before.
+
+    Raises
+    ------
+    ValueError
+        The folder holds something else.
+    """
+    unclaimed(path, what, ours)
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(card, indent=1), encoding="utf-8")
+    elif json.loads(path.read_text(encoding="utf-8")) != card:
+        raise ValueError(f"{path.parent} holds another {what}, or one of another version; see its {path.name}")
+
+
+def unclaimed(path: Path, what: str, ours: Collection[str] = ()) -> None:
+    """Make sure that a folder has nothing that is not ours, unless a file there says what it holds.
+
+    Raises
+    ------
+    ValueError
+        It has.
+    """
+    if path.parent.is_dir() and not path.is_file() and any(file.name not in ours for file in path.parent.iterdir()):
+        raise ValueError(f"{path.parent} is not empty and holds no {what}")
 
 
 def save(
