@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 
 import telperion
 from telperion.encode.view import Context, View, keep_context
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.command(arguments)
     except (ValueError, KeyError, OSError, ImportError, RuntimeError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        Console(stderr=True).print(f"[red]telperion {arguments.name}:[/] {text}", highlight=False, markup=True)
+        Console(stderr=True).print(f"[red]telperion {arguments.name}:[/] {escape(str(text))}", highlight=False)
         return 2
     except KeyboardInterrupt:
         Console(stderr=True).print(f"telperion {arguments.name}: stopped; the same command goes on from here")

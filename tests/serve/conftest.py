@@ -133,6 +133,13 @@ def packets(night: Night) -> list[tuple[bytes, bytes]]:
     ]
 
 
+@pytest.fixture(scope="session")
+def season() -> list[bytes]:
+    """Packets of the days and nights of forty days, in order: many of few objects, with photometry that comes late."""
+    nights = Night(simulate(24, seed=4), visits=2000, nights=40, seed=3, first_share=1.0, delay=2.0)
+    return [packet for number in np.flatnonzero(nights.sizes).tolist() for packet in nights.visit(number).messages]
+
+
 def simulate(n: int, seed: int = 1) -> LightCurves:
     """Light curves of all classes as observed."""
     return LightCurves.concatenate(list(batches(counts(n, mix("even")), KINDS, seed=seed)))

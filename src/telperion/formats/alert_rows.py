@@ -31,7 +31,9 @@ detector, or of a time and band, that a source tells of. same visit, same time: 
 
 (LIMIT, WITHDRAWN, FLAGGED, NO_TIME, NO_BAND, NO_FLUX, NO_ERROR, REPEATED, BESIDE, VISIT, TIME) = range(1, 12)
 
-_TIMES = (1.0, 200_000.0)
+TIMES = (1.0, 200_000.0)
+"""MJD within which there are observations."""
+
 _TICKS = 2**28  # of a day: .3 ms
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -80,7 +82,7 @@ class Rows:
 
 def judged(rows: Rows) -> Rows:
     """Give the rows with a reason for each that is of no use by itself, unless it has one already."""
-    low, high = _TIMES
+    low, high = TIMES
     wrong = (
         (~(np.isfinite(rows.flux_err) & (rows.flux_err > 0)), NO_ERROR),
         (~np.isfinite(rows.flux), NO_FLUX),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from telperion.formats.alert_fields import Taken
-from telperion.formats.alert_rows import REASONS, Rows, settle
+from telperion.formats.alert_rows import REASONS, TIMES, Rows, settle
 from telperion.lightcurves import LightCurves
 
 
@@ -36,7 +36,7 @@ class Alerts:
         The new source's own: diaSourceId, candid.
     object_id : array of str, shape ``(n_alerts,)``
     alert_time : array, shape ``(n_alerts,)``, MJD (TAI; ZTF: UTC, 37 s less)
-        When the new source was seen.
+        When the new source was seen; NaN where that cannot be.
     history_truncated : array of bool, shape ``(n_alerts,)``
         Whether the survey counts more sources than the packet holds.
     offsets : array of int64, shape ``(n_alerts + 1,)``
@@ -169,7 +169,11 @@ def settle_alerts(parts: Sequence[Part], broken: Sequence[Broken]) -> Alerts:
         np.concatenate([getattr(part.taken, name) for part in parts])
         for name in ("alert_id", "source_id", "object_id", "time", "solar_system", "truncated")
     )
+    time = np.where((time >= TIMES[0]) & (time <= TIMES[1]), time, np.nan)
     sound = np.concatenate([part.sound for part in parts])
+    nameless = sound & ~moving & (alert_id == 0)
+    broken = [*broken, *(Broken(k, "the alert has no id", 0) for k in packet[nameless].tolist())]
+    sound &= ~nameless
     order = np.argsort(packet, kind="stable")
     first = _first(alert_id, order[(sound & ~moving)[order]])
     chosen = order[first[order]]

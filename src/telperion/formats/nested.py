@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+_LONGEST = 64
+
 
 class Nested:
     """A table whose rows are alerts: structs within rows, lists of structs for what an alert has many of.
@@ -82,8 +84,8 @@ class Nested:
         return np.asarray(pc.fill_null(column.cast(pa.int64()), missing).to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def texts(self, path: str) -> NDArray[np.bytes_]:
-        """Give a column of text, shape ``(n_rows,)``; "" where it is null."""
-        column = pc.fill_null(self._given(path).cast(pa.large_string()), "")
+        """Give a column of text, shape ``(n_rows,)``, cut at 64 letters; "" where it is null."""
+        column = pc.utf8_slice_codeunits(pc.fill_null(self._given(path).cast(pa.large_string()), ""), 0, _LONGEST)
         return np.char.encode(np.array(column.to_pylist(), dtype=np.str_), "utf-8")
 
     def offsets(self, array: str) -> NDArray[np.int64]:

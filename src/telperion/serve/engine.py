@@ -15,7 +15,7 @@ from telperion.encode.view import HISTORY, held_context
 from telperion.formats.alerts import Alerts
 from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers
-from telperion.serve.digests import REPLAY, context_digests, resume, row_days, row_digests
+from telperion.serve.digests import REPLAY, WINDOW, context_digests, resume, row_days, row_digests
 from telperion.serve.records import N_ANSWERED, Layout, Records
 
 SETTLE = 3.0
@@ -181,7 +181,7 @@ class Engine:
             wave, curves, keys = wave[keep], curves[keep], [keys[k] for k in keep.tolist()]
             records = _chosen(records, keep)
         head, alert_time = records.head, alerts.alert_time[wave]
-        late = alert_time < head["alert_time"]
+        late = ~(alert_time >= head["alert_time"])  # or nobody knows when it was
         context, first = context_digests(curves), np.fmin(curves.first_detection, head["first_detection"])
         curves, begin = self._shown(curves, records, context, first, alert_time)
         replay = begin == REPLAY
@@ -222,7 +222,9 @@ class Engine:
         """Cut light curves to the alert view, and tell from which row on the states have not seen them."""
         shown = _since(curves, first)
         stored = records.digests, records.days, records.offsets
-        begin = resume(stored, (row_digests(shown), shown.offsets), alert_time)
+        begin = resume(stored, (row_digests(shown), shown.offsets), np.nan_to_num(alert_time))
+        ahead = records.head["alert_time"] - alert_time
+        begin[~((ahead > -np.inf) & (ahead < WINDOW))] = REPLAY  # long before what is known, or at an unknown time
         begin[records.found & (records.head["context"] != context)] = REPLAY
         begin[~records.found] = 0
         if ((begin == REPLAY) & (first < curves.first_detection)).any():  # what was the first detection is none now

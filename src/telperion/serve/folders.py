@@ -34,6 +34,7 @@ class LinesFile:
         if size > here:
             raise ValueError(f"{self.path} has {here} bytes, of which {size} were written: it is not the same file")
         self._file.truncate(size)
+        self._file.seek(size)
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Write the values, a line each."""
@@ -79,7 +80,7 @@ class ParquetFolder:
             if _number(file) >= int(number):
                 file.unlink()
         for file in self.folder.glob("_part-*"):
-            if _number(file) != int(number):
+            if file != self._path("arrow", int(number)):
                 file.unlink()
         self._begin(int(number))
         self._streams.resume(size)

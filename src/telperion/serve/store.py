@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -94,10 +95,13 @@ class Store:
     def _read_about(self) -> dict[str, Any]:
         with self._environment.begin() as transaction:
             text = transaction.get(_ABOUT, db=self._rest)
+            entries = sum(transaction.stat(part)["entries"] for part in (self._states, self._outbox))
         if text is None:
+            if entries:
+                raise StoreError(self._damaged("its account is gone"))
             return {"format": FORMAT, "version": self.version}
         try:
-            about: dict[str, Any] = json.loads(text)
+            about: dict[str, Any] = json.loads(self._opened(_ABOUT, text))
             found = about["format"], about["version"]
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(self._damaged("its account cannot be read")) from error
@@ -107,7 +111,7 @@ class Store:
             with self._environment.begin(write=True) as transaction:
                 transaction.drop(self._states, delete=False)
                 about["version"] = self.version
-                transaction.put(_ABOUT, json.dumps(about).encode(), db=self._rest)
+                transaction.put(_ABOUT, _sealed(_ABOUT, json.dumps(about).encode()), db=self._rest)
         return about
 
     def __enter__(self) -> Self:
@@ -121,7 +125,7 @@ class Store:
     def close(self) -> None:
         """Write everything to disk and let others use the folder."""
         try:
-            self._environment.sync(True)
+            self.sync()
         finally:
             self._environment.close()
             self._lock.close()
@@ -138,7 +142,7 @@ class Store:
         """Give what is to be published, by its number, in order."""
         try:
             with self._environment.begin(db=self._outbox) as transaction:
-                return [(int.from_bytes(key, "big"), bytes(value)) for key, value in transaction.cursor()]
+                return [(int.from_bytes(key, "big"), self._opened(key, value)) for key, value in transaction.cursor()]
         except lmdb.Error as error:
             raise self._error("read", error) from error
 
@@ -173,10 +177,11 @@ class Store:
             with self._environment.begin(write=True) as transaction:
                 transaction.cursor(self._states).putmulti(states)
                 for number, value in (outbox or {}).items():
-                    transaction.put(number.to_bytes(8, "big"), value, db=self._outbox)
+                    key = number.to_bytes(8, "big")
+                    transaction.put(key, _sealed(key, value), db=self._outbox)
                 for number in done:
                     transaction.delete(number.to_bytes(8, "big"), db=self._outbox)
-                transaction.put(_ABOUT, json.dumps(account).encode(), db=self._rest)
+                transaction.put(_ABOUT, _sealed(_ABOUT, json.dumps(account).encode()), db=self._rest)
         except (lmdb.Error, OSError) as error:
             raise self._error("written", error) from error
         self.about = account
@@ -190,9 +195,17 @@ class Store:
 
     def __len__(self) -> int:
         """Give the number of objects."""
-        with self._environment.begin() as transaction:
-            entries: int = transaction.stat(self._states)["entries"]
+        try:
+            with self._environment.begin() as transaction:
+                entries: int = transaction.stat(self._states)["entries"]
+        except lmdb.Error as error:
+            raise self._error("read", error) from error
         return entries
+
+    def _opened(self, key: bytes, sealed: bytes) -> bytes:
+        if (value := sealed[4:]) and sealed == _sealed(key, value):
+            return value
+        raise StoreError(self._damaged("what waits in it, or its account, has changed"))
 
     def _error(self, what: str, error: Exception) -> StoreError:
         if isinstance(error, lmdb.MapFullError):
@@ -207,3 +220,8 @@ class Store:
             f"{self.folder}: the store is damaged ({why}). Move the folder away: states come again from the histories of "
             "alerts, positions from the Kafka group"
         )
+
+
+def _sealed(key: bytes, value: bytes) -> bytes:
+    """Give a value with a checksum of itself and its key before it."""
+    return zlib.crc32(value, zlib.crc32(key)).to_bytes(4, "little") + value

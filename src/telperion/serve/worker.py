@@ -29,6 +29,9 @@ Lookup = Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[dict[str, ND
 COUNTS = ("packets", "answered", "dead", "solar system", "repeated", "filtered")
 """What is counted of packets, for good: packets = answered + dead + solar system + repeated + filtered."""
 
+LONGEST_LETTER = 2**19
+"""Bytes of a packet that are kept where it cannot be read: brokers refuse messages of more than 1 MB."""
+
 WORK = ("new", "replays", "late", "rows", "damaged")
 """What else is counted: of `telperion.serve.engine.Work`."""
 
@@ -173,16 +176,22 @@ class Worker:
         """Answer what can be answered; gives, too, which packets cannot, and why."""
         alerts = taken.alerts
         dead = [(broken.packet, f"{broken.reason}, at byte {broken.position}") for broken in alerts.broken]
+        parts = self._halves(taken, alerts, {}, dead) or [self._ask(taken, alerts[[]], {})]
+        return parts[0] if len(parts) == 1 else Batch.join(parts), sorted(dead)
+
+    def _halves(
+        self, taken: Taken, alerts: Alerts, states: Mapping[bytes, bytes], dead: list[tuple[int, str]]
+    ) -> list[Batch]:
+        """Answer alerts; where a value that nothing refused so far harms them all, half by half."""
         try:
-            return self._ask(taken, alerts, {}), dead
-        except ValueError:  # of a value that nothing refused so far: one alert must not harm the others
-            parts = [self._ask(taken, alerts[[]], {})]
-        for k in range(len(alerts)):
-            try:
-                parts.append(self._ask(taken, alerts[[k]], parts[-1].states))
-            except ValueError as error:
-                dead.append((int(alerts.packet[k]), str(error)))
-        return Batch.join(parts), sorted(dead)
+            return [self._ask(taken, alerts, states)]
+        except ValueError as error:
+            if len(alerts) < 2:
+                dead += [(packet, str(error)) for packet in alerts.packet.tolist()]
+                return []
+        middle = len(alerts) // 2
+        parts = self._halves(taken, alerts[:middle], states, dead)
+        return parts + self._halves(taken, alerts[middle:], parts[-1].states if parts else states, dead)
 
     def _ask(self, taken: Taken, alerts: Alerts, states: Mapping[bytes, bytes]) -> Batch:
         """Answer alerts: first those of which more is known from elsewhere, then the others."""
@@ -204,11 +213,12 @@ class Worker:
 
 
 def _dead_letter(taken: Taken, packet: int, reason: str) -> Message:
-    origin = taken.origin(packet)
+    origin, content = taken.origin(packet), taken.content(packet)
     letter = {
         "place": origin.place,
         "number": origin.number,
         "reason": reason,
-        "packet": base64.b64encode(taken.content(packet)).decode(),
+        "bytes": len(content),
+        "packet": base64.b64encode(content[:LONGEST_LETTER]).decode(),
     }
     return Message(origin, b"", json.dumps(letter, ensure_ascii=False).encode("utf-8", "replace"))
