@@ -183,6 +183,8 @@ def _add_stream(stream: argparse.ArgumentParser) -> None:
     stream.add_argument("--follow", action="store_true", help="wait for further files")
     stream.add_argument("--settle", type=float, default=3.0, help="days until photometry of a visit is complete")
     stream.add_argument("--batch", dest="most", type=int, default=2000, help="most alerts of a batch")
+    stream.add_argument("--store-size", type=_gibibytes, default=2**38, dest="largest", metavar="GIB", help=(
+        "how large the store of a worker may grow"))  # fmt: skip
     stream.add_argument("--durable", action="store_true", help="wait for the disk with each batch")
     stream.add_argument("--metrics", type=int, default=0, metavar="PORT", help="answer Prometheus there")
     stream.add_argument("--topic", default="telperion", help="of annotations for Lasair")
@@ -468,9 +470,15 @@ def _stream(arguments: argparse.Namespace) -> None:
 
     chosen = {field.name: getattr(arguments, field.name) for field in fields(Stream)}
     chosen["outputs"] = tuple(arguments.outputs)
+    if wrong := [pair for pair in arguments.kafka if "=" not in pair]:
+        raise ValueError(f"--kafka takes KEY=VALUE, not {wrong[0]!r}")
     chosen["kafka"] = dict(pair.split("=", 1) for pair in arguments.kafka)
     status = run(Stream(**chosen), workers=arguments.workers, metrics=arguments.metrics)
     Console().print(status_table(status))
+
+
+def _gibibytes(text: str) -> int:
+    return max(int(float(text) * 2**30), 2**20)
 
 
 def _demo(arguments: argparse.Namespace) -> None:

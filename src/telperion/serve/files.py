@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from telperion.formats.alerts import Alerts, Broken, settle_alerts
+from telperion.formats.alerts import Broken, settle_alerts
 from telperion.formats.avro import Node
 from telperion.formats.packets import read_files
 from telperion.formats.rules import FormatError
@@ -48,12 +49,12 @@ class Files:
         self.path, self.schemas, self.follow = Path(path), schemas, follow
         if not self.path.exists():
             raise FileNotFoundError(f"{self.path}: no such file or folder")
-        self._last = ""
+        self._name, self._last = str(self.path.resolve()), ""
         self._batches: Iterator[list[Path]] = iter(())
 
     def resume(self, positions: Mapping[str, Any]) -> None:
         """Begin after the last file that is answered."""
-        self._last = str(positions.get(str(self.path), ""))
+        self._last = str(positions.get(self._name, ""))
 
     def take(self) -> Taken | None:
         """Give the alerts of the next files."""
@@ -67,7 +68,13 @@ class Files:
             time.sleep(_PATIENCE)
             files = []
         received = time.time()
-        alerts, ends = self._read(files)
+        try:
+            alerts, ends = read_files(files, self.schemas)
+        except (FormatError, OSError) as error:
+            if len(files) > 1:  # any of which may be gone, or a folder, or a table of something else
+                self._batches = chain(([file] for file in files), self._batches)
+                return self.take()
+            alerts, ends = settle_alerts([], [Broken(0, str(error), 0)]), np.array([1])
         self._last = files[-1].name if files else self._last
         n = int(ends[-1]) if files else 0
 
@@ -76,7 +83,7 @@ class Files:
             return Origin(files[which].name, packet - (int(ends[which - 1]) if which else 0))
 
         return Taken(
-            alerts, n, np.full(n, received), origin, lambda _: b"", {str(self.path): self._last} if files else {}
+            alerts, n, np.full(n, received), origin, lambda _: b"", {self._name: self._last} if files else {}
         )
 
     def done(self, positions: Mapping[str, Any]) -> None:
@@ -84,15 +91,6 @@ class Files:
 
     def close(self) -> None:
         """Nothing to do: no file stays open."""
-
-    def _read(self, files: list[Path]) -> tuple[Alerts, NDArray[np.int64]]:
-        """Decode files; one that cannot be read is a broken packet."""
-        try:
-            return read_files(files, self.schemas)
-        except (FormatError, OSError) as error:
-            if len(files) > 1:  # of which any may have gone meanwhile
-                raise
-            return settle_alerts([], [Broken(0, str(error), 0)]), np.array([1])
 
     def _find(self) -> Iterator[list[Path]]:
         """Give the files that come next, as many as are decoded together."""
@@ -105,7 +103,7 @@ class Files:
         for file in found:
             if file.name <= self._last:
                 continue
-            here = file.stat().st_size
+            here = file.stat().st_size if file.exists() else 0  # a link may lead nowhere
             if batch and (size + here > AT_ONCE or len(batch) == MANY or file.suffix == ".parquet"):
                 yield batch
                 batch, size = [], 0

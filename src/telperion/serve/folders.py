@@ -23,7 +23,8 @@ class LinesFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.name, self.path = str(path), Path(path)
+        self.path = Path(path)
+        self.name = str(self.path.resolve())
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = open(self.path, "ab")  # noqa: SIM115 - open as long as the stream
 
@@ -68,7 +69,8 @@ class ParquetFolder:
     """
 
     def __init__(self, folder: str | Path, *, rows: int = 100_000) -> None:
-        self.name, self.folder, self.rows = str(folder), Path(folder), rows
+        self.folder, self.rows = Path(folder), rows
+        self.name = str(self.folder.resolve())
         self.folder.mkdir(parents=True, exist_ok=True)
         self._number = max((_number(file) + 1 for file in self.folder.glob("part-*.parquet")), default=0)
         self._streams = LinesFile(self._path("arrow"))

@@ -21,6 +21,7 @@ from telperion.serve.worker import COUNTS
 _EVERY = 0.5
 _LINES = 60.0
 _AGAIN = 2.0
+_FAILED = 1
 _WRONG = 2  # what a worker exits with that would fail again
 
 
@@ -53,8 +54,9 @@ def run(
     """
     if workers < 1 or (workers > 1 and not stream.is_topic):
         raise ValueError(f"{workers} workers: files are read by one, a topic by one or more")
-    stop, console, now = _Stop(), console or Console(stderr=True), [Status({})]
+    console, now = console or Console(stderr=True), [Status({})]
     server = serve_metrics(metrics, lambda: now[0]) if metrics else None
+    stop = _Stop()
     title = f"{stream.source}: {workers} {'worker' if workers == 1 else 'workers'}"
     try:
         with _Show(console, title, quiet=quiet) as show:
@@ -67,8 +69,10 @@ def run(
                 return run_worker(stream, stop=lambda: stop.asked, show=seen)
             return _run_processes(stream, workers, stop, seen)
     finally:
+        stop.forget()
         if server is not None:
             server.shutdown()
+            server.server_close()
 
 
 def run_worker(
@@ -131,12 +135,13 @@ def _begin(context: Any, stream: Stream, number: int) -> Any:
 
 
 def _child(stream: Stream, number: int) -> None:
-    stop = _Stop()
+    stop, parent = _Stop(), multiprocessing.parent_process()
     try:
-        run_worker(stream, number, stop=lambda: stop.asked)
-    except (ValueError, StoreError) as error:
+        run_worker(stream, number, stop=lambda: stop.asked or (parent is not None and not parent.is_alive()))
+    except (ValueError, KeyError, ImportError, OSError, StoreError) as error:
         Console(stderr=True).print(f"worker {number}: {error}", markup=False, highlight=False)
-        sys.exit(_WRONG)
+        again = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)  # such as a broker that is away
+        sys.exit(_FAILED if again else _WRONG)
 
 
 class _Stop:
@@ -144,8 +149,13 @@ class _Stop:
 
     def __init__(self) -> None:
         self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
+        signals = (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.signal(number, self._ask) for number in signals}
+
+    def forget(self) -> None:
+        """Leave signals as they were."""
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _ask(self, number: int, _: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:
