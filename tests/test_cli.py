@@ -71,6 +71,7 @@ def test_a_tree_is_drawn(capsys):
         ["train", "nowhere.toml", "nowhere", "-o", "x"],
         ["compare", "nowhere"],
         ["evaluate", "no-such-model", "nowhere"],
+        ["stream", "no[/where]", "-o", "x.jsonl", "-s", "x", "--kafka", "a"],
     ],
 )
 def test_a_mistake_ends_with_one_line_and_status_two(arguments, capsys):

@@ -61,7 +61,9 @@ def lines(place) -> list[dict]:
     changing = ("brokerIngestTimestamp", "brokerPublishTimestamp", "latency")
     text = (place / "answers.jsonl").read_bytes()
     whole = text[: text.rfind(b"\n") + 1]  # a crash may leave half a line, which is cut off when it goes on
-    return [{name: value for name, value in json.loads(line).items() if name not in changing} for line in whole.splitlines()]
+    return [
+        {name: value for name, value in json.loads(line).items() if name not in changing} for line in whole.splitlines()
+    ]
 
 
 def same(found: list[dict], wanted: list[dict]) -> bool:

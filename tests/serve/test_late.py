@@ -72,9 +72,7 @@ def added(records: list[dict], rng) -> list[dict]:
     for record in records:
         now = record["diaSource"]["midpointMjdTai"]
         for part in HISTORIES:
-            record[part] = [
-                row for row in record[part] or [] if row["visit"] % 3 or row["midpointMjdTai"] < now - 20
-            ]
+            record[part] = [row for row in record[part] or [] if row["visit"] % 3 or row["midpointMjdTai"] < now - 20]
     return records
 
 
@@ -84,13 +82,22 @@ def light_curves(records: list[dict], packets: list[bytes]) -> LightCurves:
     rows = []
     for record in records:
         known = {}
-        for forced, part in enumerate(([record["diaSource"], *(record[HISTORIES[0]] or [])], record[HISTORIES[1]] or [])):
+        for forced, part in enumerate(
+            ([record["diaSource"], *(record[HISTORIES[0]] or [])], record[HISTORIES[1]] or [])
+        ):
             for row in part:
                 known.setdefault((row["visit"], row["detector"]), (row, not forced))
         rows += [
-            (str(record["diaSourceId"]), row["midpointMjdTai"], BANDS.index(row["band"]), row["psfFlux"], row["psfFluxErr"], source)
+            (
+                str(record["diaSourceId"]),
+                row["midpointMjdTai"],
+                BANDS.index(row["band"]),
+                row["psfFlux"],
+                row["psfFluxErr"],
+                source,
+            )
             for row, source in known.values()
-        ]  # fmt: skip
+        ]
     names = [str(record["diaSourceId"]) for record in records]
     curves = LightCurves.from_rows(*zip(*rows, strict=True), objects=names, context=alerts.context)
     ebv = np.nan_to_num(curves.context["mwebv"])

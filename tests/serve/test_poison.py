@@ -47,9 +47,13 @@ class Packets:
         first, self.place = self.place, self.place + len(some)
         alerts = decode_alerts(some, {100: shipped_schema()})
         return Taken(
-            alerts, len(some), np.full(len(some), 1.8e9), lambda k: Origin("memory", first + k), some.__getitem__,
+            alerts,
+            len(some),
+            np.full(len(some), 1.8e9),
+            lambda k: Origin("memory", first + k),
+            some.__getitem__,
             {"memory": self.place},
-        )  # fmt: skip
+        )
 
     def done(self, positions):
         pass
@@ -240,23 +244,42 @@ def test_damaged_packets_of_objects_that_are_known_are_answered_finitely_or_set_
     assert counts["answered"] >= len(values) * 2 // 3 - counts["repeated"]
 
 
-
 def rows_set(name, value):
     return lambda rows: [row | {name: value} for row in rows or []]
 
 
 HOSTILE = {
-    **{f"time {value}": {"diaSource.midpointMjdTai": value} for value in (np.nan, np.inf, -np.inf, 1e300, -1e9, 0.0, 1.0, 2e5, 5e-324)},
-    **{f"history at {value}": {"prvDiaForcedSources": rows_set("midpointMjdTai", value)} for value in (np.nan, np.inf, 1.0, 199_999.0, 1e300)},
+    **{
+        f"time {value}": {"diaSource.midpointMjdTai": value}
+        for value in (np.nan, np.inf, -np.inf, 1e300, -1e9, 0.0, 1.0, 2e5, 5e-324)
+    },
+    **{
+        f"history at {value}": {"prvDiaForcedSources": rows_set("midpointMjdTai", value)}
+        for value in (np.nan, np.inf, 1.0, 199_999.0, 1e300)
+    },
     **{f"flux {value:g}": {"diaSource.psfFlux": value} for value in (np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45, 0.0)},
     **{f"error {value:g}": {"diaSource.psfFluxErr": value} for value in (np.nan, np.inf, 3e38, 1e-45, 0.0, -1.0)},
     **{f"fluxes {value:g}": {"prvDiaForcedSources": rows_set("psfFlux", value)} for value in (3e38, -3e38, np.nan)},
     **{f"errors {value:g}": {"prvDiaForcedSources": rows_set("psfFluxErr", value)} for value in (3e38, 1e-45)},
     **{f"E(B-V) {value:g}": {"diaObject.mwebv": value} for value in (np.nan, np.inf, -np.inf, -1.0, 10.0, 9.99, 3e38)},
-    "bright behind dust": {"diaObject.mwebv": 10.0, "diaSource.psfFlux": 3e38, "diaSource.psfFluxErr": 1.0, "diaSource.band": "u"},
+    "bright behind dust": {
+        "diaObject.mwebv": 10.0,
+        "diaSource.psfFlux": 3e38,
+        "diaSource.psfFluxErr": 1.0,
+        "diaSource.band": "u",
+    },
     **{f"redshift {value:g}": {"diaObject.z_final": value} for value in (np.nan, np.inf, -5.0, 20.0, 3e38)},
-    **{f"host {value:g}": {"diaObject.hostgal_mag_i": value, "diaObject.hostgal_zphot": value, "diaObject.hostgal_snsep": value} for value in (3e38, -3e38, np.inf)},
-    **{f"place {value:g}": {"diaObject.ra": value, "diaObject.dec": value} for value in (np.nan, np.inf, 1e300, -400.0)},
+    **{
+        f"host {value:g}": {
+            "diaObject.hostgal_mag_i": value,
+            "diaObject.hostgal_zphot": value,
+            "diaObject.hostgal_snsep": value,
+        }
+        for value in (3e38, -3e38, np.inf)
+    },
+    **{
+        f"place {value:g}": {"diaObject.ra": value, "diaObject.dec": value} for value in (np.nan, np.inf, 1e300, -400.0)
+    },
     "no object": {"diaObject": None},
     "band of no survey": {"diaSource.band": "Q"},
     "band that is long": {"diaSource.band": "r" * 100_000},
@@ -264,17 +287,37 @@ HOSTILE = {
     "many detections": {"diaObject.nDiaSources": 2**31 - 1},
     "fewer than none": {"diaObject.nDiaSources": -(2**31)},
     "ids below zero": {"diaSourceId": -1, "diaSource.diaSourceId": -1, "diaObject.diaObjectId": -1},
-    "ids as small as can be": {"diaSourceId": -(2**63), "diaSource.diaSourceId": -(2**63), "diaObject.diaObjectId": -(2**63)},
+    "ids as small as can be": {
+        "diaSourceId": -(2**63),
+        "diaSource.diaSourceId": -(2**63),
+        "diaObject.diaObjectId": -(2**63),
+    },
     "visits that are large": {"prvDiaForcedSources": rows_set("visit", 2**63 - 1), "diaSource.visit": -(2**63)},
     "all rows the same": {"prvDiaForcedSources": lambda rows: [(rows or [FORCED])[0]] * 3000},
-    "rows of one time": {"prvDiaForcedSources": lambda rows: [FORCED | {"visit": k, "band": "ugrizy"[k % 6]} for k in range(3000)]},
-    "many rows": {"prvDiaForcedSources": lambda rows: [FORCED | {"visit": k, "midpointMjdTai": 61_000 + k / 50} for k in range(20_000)]},
-    "rows without order": {"prvDiaForcedSources": lambda rows: [FORCED | {"visit": k, "midpointMjdTai": 61_000 + k * 7919 % 3001 / 50} for k in range(3001)]},
-}  # fmt: skip
+    "rows of one time": {
+        "prvDiaForcedSources": lambda rows: [FORCED | {"visit": k, "band": "ugrizy"[k % 6]} for k in range(3000)]
+    },
+    "many rows": {
+        "prvDiaForcedSources": lambda rows: [
+            FORCED | {"visit": k, "midpointMjdTai": 61_000 + k / 50} for k in range(20_000)
+        ]
+    },
+    "rows without order": {
+        "prvDiaForcedSources": lambda rows: [
+            FORCED | {"visit": k, "midpointMjdTai": 61_000 + k * 7919 % 3001 / 50} for k in range(3001)
+        ]
+    },
+}
 FORCED = {
-    "diaForcedSourceId": 1, "visit": 1, "detector": 1, "midpointMjdTai": 61_000.0, "psfFlux": 100.0, "psfFluxErr": 10.0,
-    "band": "r", "timeProcessedMjdTai": 61_000.0,
-}  # fmt: skip
+    "diaForcedSourceId": 1,
+    "visit": 1,
+    "detector": 1,
+    "midpointMjdTai": 61_000.0,
+    "psfFlux": 100.0,
+    "psfFluxErr": 10.0,
+    "band": "r",
+    "timeProcessedMjdTai": 61_000.0,
+}
 
 
 def test_values_that_cannot_be_are_answered_finitely_or_set_aside_and_harm_no_other(ask, changed, sound, rng):
@@ -329,7 +372,9 @@ def test_alerts_without_ids_are_set_aside_or_of_no_object(ask, apart, changed, s
 
 
 def test_packets_too_large_of_other_schemas_and_empty_ones_are_set_aside(ask, sound, rng):
-    other = encode(parse_schema({"type": "record", "name": "x", "fields": [{"name": "y", "type": "double"}]}), {"y": 1.0})
+    other = encode(
+        parse_schema({"type": "record", "name": "x", "fields": [{"name": "y", "type": "double"}]}), {"y": 1.0}
+    )
     poison = {
         "too large": HEAD + sound[0][5:-1] + b"\x02" + bytes(LARGEST),
         "ends too early": HEAD + other,
@@ -347,15 +392,31 @@ def test_packets_too_large_of_other_schemas_and_empty_ones_are_set_aside(ask, so
 
 
 ZTF = {
-    "type": "record", "name": "alert", "namespace": "ztf", "fields": [
-        {"name": "objectId", "type": "string"}, {"name": "candid", "type": "long"},
-        {"name": "candidate", "type": {"type": "record", "name": "candidate", "fields": [
-            {"name": "candid", "type": "long"}, {"name": "jd", "type": "double"}, {"name": "fid", "type": "int"},
-            {"name": "isdiffpos", "type": "string"}, {"name": "magpsf", "type": "float"},
-            {"name": "sigmapsf", "type": "float"}, {"name": "ra", "type": "double"}, {"name": "dec", "type": "double"},
-        ]}},
+    "type": "record",
+    "name": "alert",
+    "namespace": "ztf",
+    "fields": [
+        {"name": "objectId", "type": "string"},
+        {"name": "candid", "type": "long"},
+        {
+            "name": "candidate",
+            "type": {
+                "type": "record",
+                "name": "candidate",
+                "fields": [
+                    {"name": "candid", "type": "long"},
+                    {"name": "jd", "type": "double"},
+                    {"name": "fid", "type": "int"},
+                    {"name": "isdiffpos", "type": "string"},
+                    {"name": "magpsf", "type": "float"},
+                    {"name": "sigmapsf", "type": "float"},
+                    {"name": "ra", "type": "double"},
+                    {"name": "dec", "type": "double"},
+                ],
+            },
+        },
     ],
-}  # fmt: skip
+}
 
 
 def ztf(number: int, name: bytes, **changes) -> bytes:
@@ -366,8 +427,22 @@ def ztf(number: int, name: bytes, **changes) -> bytes:
 
 
 def test_names_of_objects_may_be_anything(ask, sound, rng):
-    names = [b"ZTF18abc", b"", b"a\0b", b"\0", b"\xff\xfe\xfd", b"x" * 63, b"n" * 100_000, b"'\"\n\\%s{}", "ψ".encode() * 40]
-    hostile = [{"magpsf": value} for value in (np.nan, np.inf, -1e30, 1e30)] + [{"jd": 1e300}, {"fid": 9}, {"ra": np.nan}]
+    names = [
+        b"ZTF18abc",
+        b"",
+        b"a\0b",
+        b"\0",
+        b"\xff\xfe\xfd",
+        b"x" * 63,
+        b"n" * 100_000,
+        b"'\"\n\\%s{}",
+        "ψ".encode() * 40,
+    ]
+    hostile = [{"magpsf": value} for value in (np.nan, np.inf, -1e30, 1e30)] + [
+        {"jd": 1e300},
+        {"fid": 9},
+        {"ra": np.nan},
+    ]
     poison = [ztf(10 + k, name) for k, name in enumerate(names)]
     poison += [ztf(1000 + k, b"ZTF18abc", **changes) for k, changes in enumerate(hostile)]
     found, where = check(ask, sound[:40], poison, rng)

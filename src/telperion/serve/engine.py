@@ -16,7 +16,7 @@ from telperion.formats.alerts import Alerts
 from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers
 from telperion.serve.digests import REPLAY, WINDOW, context_digests, resume, row_days, row_digests
-from telperion.serve.records import N_ANSWERED, Layout, Records
+from telperion.serve.records import Layout, Records
 
 SETTLE = 3.0
 """Days after which photometry of a visit is taken as complete: the state that is kept ends so long before the alert."""

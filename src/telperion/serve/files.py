@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from telperion.formats.alerts import Broken, settle_alerts
 from telperion.formats.avro import Node
@@ -82,9 +81,7 @@ class Files:
             which = int(np.searchsorted(ends, packet, side="right"))
             return Origin(files[which].name, packet - (int(ends[which - 1]) if which else 0))
 
-        return Taken(
-            alerts, n, np.full(n, received), origin, lambda _: b"", {self._name: self._last} if files else {}
-        )
+        return Taken(alerts, n, np.full(n, received), origin, lambda _: b"", {self._name: self._last} if files else {})
 
     def done(self, positions: Mapping[str, Any]) -> None:
         """Nothing to do: the account knows the last file."""

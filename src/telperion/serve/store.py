@@ -52,6 +52,8 @@ class Store:
     def __init__(self, folder: str | Path, version: str, *, largest: int = LARGEST, durable: bool = False) -> None:
         self.folder, self.version = Path(folder), version
         self._lock = self._take()
+        file = self.folder / "data.mdb"
+        fresh = not file.exists()
         try:
             self._check_size()
             self._environment = lmdb.open(
@@ -63,6 +65,8 @@ class Store:
             self._rest = self._environment.open_db(b"rest")
             self.about: dict[str, Any] = self._read_about()
         except (lmdb.Error, OSError) as error:
+            if fresh:
+                file.unlink(missing_ok=True)  # half made, as on a full disk: it would count as damaged
             self._lock.close()
             raise self._error("opened", error) from error
         except BaseException:
