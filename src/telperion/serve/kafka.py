@@ -16,7 +16,8 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from telperion.formats.avro import Node
 from telperion.formats.packets import decode_alerts
@@ -104,7 +105,7 @@ class KafkaSource:
             ):
                 raise ConnectionError(f"{self.topic}: {error.str()}")
         values = [message.value() or b"" for message in sound]
-        origins = [Origin(_place(self.topic, message.partition()), message.offset()) for message in sound]
+        origins = [Origin(_place(self.topic, int(message.partition() or 0)), int(message.offset() or 0)) for message in sound]
         positions = {origin.place: origin.number + 1 for origin in origins}
         self._kept.update(positions)
         return Taken(
@@ -131,7 +132,10 @@ class KafkaSource:
             for partition, number in self._ready.items()
         ]
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=not wait)
+            if wait:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+            else:
+                self._consumer.commit(offsets=offsets)
         except KafkaException:
             return  # said again with what comes next; until then another worker would look at the answers themselves
         self._ready, self._said = {}, time.monotonic()

@@ -190,7 +190,7 @@ class Worker:
         if self._context is None:
             return self.engine.answer(alerts, received, states=states)
         columns, covered = self._context(alerts.context["ra"], alerts.context["decl"])
-        parts = []
+        parts: list[Batch] = []
         for which in (np.flatnonzero(covered), np.flatnonzero(~covered)):
             if which.size or not parts:
                 more = {
