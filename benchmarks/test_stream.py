@@ -67,7 +67,7 @@ class Counted:
     def publish(self, messages) -> None:
         self.bytes += sum(len(message.value) for message in messages)
 
-    def flush(self, *, last=False) -> str:
+    def flush(self, *, last=False) -> str:  # noqa: ARG002
         return ""
 
 

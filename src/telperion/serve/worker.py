@@ -34,7 +34,7 @@ WORK = ("new", "replays", "late", "rows", "damaged")
 
 
 class Worker:
-    """Takes alerts from a source, answers them, and publishes, such that a crash at any moment loses and doubles nothing.
+    """Takes alerts from a source, answers them and publishes: a crash at any moment loses and doubles nothing.
 
     States, what is to be published, the position in the source and the counts change in one commit of the store. What
     was committed and not published yet is published first when the worker begins again.
@@ -51,8 +51,8 @@ class Worker:
     keep : callable, optional
         Which answers are published.
     context : callable, optional
-        Gives, for places on the sky (ra, dec in degrees), columns of context from elsewhere, NaN where they say nothing,
-        and whether anybody looked there: where nobody did, classifiers are not shown that a host is unknown.
+        Gives, for places on the sky (ra, dec in degrees), columns of context from elsewhere, NaN where they say
+        nothing, and whether anybody looked there: where nobody did, classifiers are not shown that a host is unknown.
 
     Attributes
     ----------
