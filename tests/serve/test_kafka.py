@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
-kafka = pytest.importorskip("confluent_kafka", reason="the stream needs telperion[stream]")
+pytest.importorskip("confluent_kafka", reason="the stream needs telperion[stream]")
 from confluent_kafka.admin import AdminClient
 
 from telperion.encode.view import view
