@@ -88,7 +88,7 @@ def make_alerts(
     first_id: int = 1,
     hidden: Sequence[int] = (),
 ) -> Alerts:
-    """Give an alert of each of some detections: what is known then, forced photometry after a delay; rows may be hidden."""
+    """Give an alert of each of some detections: what is known then, forced rows after a delay; rows may be hidden."""
     rows = np.asarray(rows)
     objects, time = curves.object_index[rows], curves.time[rows]
     delay = np.zeros(curves.n_rows) if delay is None else delay

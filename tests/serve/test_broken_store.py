@@ -16,7 +16,7 @@ from telperion.serve.store import Store, StoreError
 from telperion.serve.stream import Stream
 from telperion.simulate.packets import shipped_schema
 
-DAMAGED = int(os.environ.get("TELPERION_DAMAGED", "12"))
+DAMAGED = int(os.environ.get("TELPERION_DAMAGED", "6"))
 
 # Runs a stream in each of some folders, each in a process of its own, since a damaged database may end it.
 RUN_ALL = """
@@ -164,14 +164,12 @@ def test_a_damaged_store_stops_clearly_or_goes_on_as_if_it_were_not(prepared, tm
             said = (folder / "error").read_text()
             assert said.startswith("StoreError"), said
         assert code in (0, 1, -7, -11, -6), (code, folder)  # LMDB may end the process; it may not hang
-    print(dict(zip(*np.unique(codes, return_counts=True), strict=True)))
 
 
 def test_a_disk_that_is_full_stops_clearly_and_nothing_is_lost_once_it_is_not(prepared, tmp_path):
     base, alerts, wanted = prepared
     answers = (base / "ended" / "answers.jsonl").stat().st_size
-    store = (base / "ended" / "state" / "worker-0" / "data.mdb").stat().st_size
-    for limit in (answers + 3000, store + 4096, 4096):  # of the answers, of the store, of all from the start
+    for limit in (answers + 3000, 4096):  # of what grows, of all from the start
         folder = tmp_path / f"{limit}"
         if limit > 4096:
             copied(base / "ended", folder)

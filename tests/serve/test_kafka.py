@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
-kafka = pytest.importorskip("confluent_kafka", reason="the stream needs telperion[stream]")
+pytest.importorskip("confluent_kafka", reason="the stream needs telperion[stream]")
 from confluent_kafka.admin import AdminClient
 
 from telperion.encode.view import view
@@ -58,7 +58,8 @@ def command(stream: Stream, number: int) -> list[str]:
     code = (
         "import sys, json; from pathlib import Path; from telperion.serve.run import run_worker\n"
         "from telperion.serve.stream import Stream\n"
-        "about = json.loads(sys.argv[1]); about['outputs'] = tuple(about['outputs']); about['state'] = Path(about['state'])\n"
+        "about = json.loads(sys.argv[1])\n"
+        "about['outputs'], about['state'] = tuple(about['outputs']), Path(about['state'])\n"
         "run_worker(Stream(**about), int(sys.argv[2]), stop=lambda: False)"
     )
     about = {"source": stream.source, "outputs": stream.outputs, "state": str(stream.state), "dead": stream.dead}

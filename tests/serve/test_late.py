@@ -10,7 +10,6 @@ import pytest
 
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
 pytest.importorskip("numba", reason="the stream needs telperion[stream]")
-fastavro = pytest.importorskip("fastavro", reason="the second opinion comes with telperion[dev]")
 
 from telperion.bands import BANDS
 from telperion.encode.view import view
@@ -21,6 +20,8 @@ from telperion.lightcurves import LightCurves
 from telperion.serve.engine import Engine
 from telperion.serve.store import Store
 from telperion.simulate.packets import shipped_schema
+
+fastavro = pytest.importorskip("fastavro", reason="the second opinion comes with telperion[dev]")
 
 HEAD = b"\0\0\0\0\x64"
 HISTORIES = ("prvDiaSources", "prvDiaForcedSources")

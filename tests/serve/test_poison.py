@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
 pytest.importorskip("numba", reason="the stream needs telperion[stream]")
-fastavro = pytest.importorskip("fastavro", reason="packets are taken apart with fastavro, of telperion[dev]")
 
 from telperion.formats.avro import parse_schema, schema_json
 from telperion.formats.avro_files import LARGEST
@@ -25,6 +24,8 @@ from telperion.serve.stream import provenance
 from telperion.serve.taken import Origin, Taken
 from telperion.serve.worker import COUNTS, LONGEST_LETTER, Worker
 from telperion.simulate.packets import shipped_schema
+
+fastavro = pytest.importorskip("fastavro", reason="packets are taken apart with fastavro, of telperion[dev]")
 
 HEAD = b"\0\0\0\0\x64"
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")

@@ -29,7 +29,8 @@ CARD, NETWORK = "gru.json", "network.onnx"
 _MAX_BATCH_ROWS = 30_000
 _ONNX_ERRORS = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented")
 _LOAD_ERRORS = (TypeError, *(getattr(onnxruntime.capi.onnxruntime_pybind11_state, name) for name in _ONNX_ERRORS))
-_MAX_BATCH_OBJECTS = 1000
+_MAX_BATCH_OBJECTS, _MIN_BATCH_OBJECTS = 1000, 32
+_ALIKE = 0.8  # the shortest of a batch to the longest: what is padded is gone through, too
 
 
 @dataclass(frozen=True)
@@ -390,7 +391,9 @@ def _batches(lengths: NDArray[np.int64]) -> list[slice | NDArray[np.int64]]:
     order = order[lengths[order] > 0]
     batches: list[slice | NDArray[np.int64]] = []
     while order.size:
-        size = int(np.clip(_MAX_BATCH_ROWS // lengths[order[-1]], 1, _MAX_BATCH_OBJECTS))
+        longest = lengths[order[-1]]
+        alike = order.size - int(np.searchsorted(lengths[order], _ALIKE * longest))
+        size = int(np.clip(_MAX_BATCH_ROWS // longest, 1, min(max(alike, _MIN_BATCH_OBJECTS), _MAX_BATCH_OBJECTS)))
         batches.append(order[-size:])
         order = order[:-size]
     return batches

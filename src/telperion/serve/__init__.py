@@ -1,1 +1,1 @@
-"""Classifying a stream of alerts: what is said of them, how it is published, and which of it is wanted."""
+"""A stream of alerts, classified as they come."""

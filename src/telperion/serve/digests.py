@@ -22,11 +22,12 @@ _DAYS = 2**16  # a day is kept in two bytes
 
 def row_digests(light_curves: LightCurves) -> NDArray[np.uint32]:
     """Give a digest of each row: of its time, band, flux, error and whether it is a detection, shape ``(n_rows,)``."""
-    digest = light_curves.time.view(np.uint64).copy()
+    digest: NDArray[np.uint64] = light_curves.time.view(np.uint64).copy()
     fluxes = light_curves.flux.view(np.uint32).astype(np.uint64) << _HALF
     fluxes |= light_curves.flux_err.view(np.uint32).astype(np.uint64)
     kinds = light_curves.band.astype(np.uint64) * np.uint64(2) + light_curves.detected.astype(np.uint64)
-    for factor, part in zip(_MIX, (fluxes, kinds, np.uint64(0)), strict=True):
+    parts: tuple[NDArray[np.uint64], ...] = (fluxes, kinds, np.zeros(1, dtype=np.uint64))
+    for factor, part in zip(_MIX, parts, strict=True):
         digest *= factor
         digest ^= digest >> _THIRD
         digest += part

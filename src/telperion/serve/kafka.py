@@ -16,7 +16,8 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from telperion.formats.avro import Node
 from telperion.formats.packets import decode_alerts
@@ -69,6 +70,7 @@ class KafkaSource:
         self._ready: dict[int, int] = {}
         self._said = 0.0
         self._wrong: Exception | None = None
+        self._own: set[int] = set()
         self._consumer = Consumer(
             {
                 "bootstrap.servers": brokers,
@@ -93,18 +95,22 @@ class KafkaSource:
             messages += self._consumer.consume(self.most - 1, PROMPT)
         if self._wrong is not None:
             raise self._wrong
-        received, sound = time.time(), []
+        received = time.time()
+        sound: dict[tuple[int, int], bytes] = {}
         for message in messages:
             error = message.error()
             if error is None:
-                sound.append(message)
+                if (
+                    partition := message.partition()
+                ) in self._own:  # partitions may have come and gone since the first message
+                    sound[int(partition or 0), int(message.offset() or 0)] = message.value() or b""
             elif error.fatal() or error.code() in (
                 KafkaError.UNKNOWN_TOPIC_OR_PART,
                 KafkaError.TOPIC_AUTHORIZATION_FAILED,
             ):
                 raise ConnectionError(f"{self.topic}: {error.str()}")
-        values = [message.value() or b"" for message in sound]
-        origins = [Origin(_place(self.topic, message.partition()), message.offset()) for message in sound]
+        values = list(sound.values())
+        origins = [Origin(_place(self.topic, partition), offset) for partition, offset in sound]
         positions = {origin.place: origin.number + 1 for origin in origins}
         self._kept.update(positions)
         return Taken(
@@ -114,7 +120,8 @@ class KafkaSource:
 
     def done(self, positions: Mapping[str, Any]) -> None:
         """Tell the group, now and then."""
-        self._ready.update({_partition(place): number for place, number in positions.items()})
+        told = {_partition(place): number for place, number in positions.items()}
+        self._ready.update({partition: number for partition, number in told.items() if partition in self._own})
         if time.monotonic() - self._said >= EVERY:
             self._say(wait=False)
 
@@ -131,7 +138,10 @@ class KafkaSource:
             for partition, number in self._ready.items()
         ]
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=not wait)
+            if wait:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+            else:
+                self._consumer.commit(offsets=offsets)
         except KafkaException:
             return  # said again with what comes next; until then another worker would look at the answers themselves
         self._ready, self._said = {}, time.monotonic()
@@ -143,6 +153,7 @@ class KafkaSource:
                 self._tell(each.partition, each.metadata or "")
                 place = max(each.offset, int(self._kept.get(_place(self.topic, each.partition), 0)))
                 begin.append(TopicPartition(self.topic, each.partition, place if place > 0 else OFFSET_BEGINNING))
+                self._own.add(each.partition)
             consumer.assign(begin)
         except Exception as error:  # librdkafka would lose it
             self._wrong = error
@@ -159,6 +170,7 @@ class KafkaSource:
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._ready.pop(each.partition, None)
+            self._own.discard(each.partition)
 
 
 class KafkaSink:

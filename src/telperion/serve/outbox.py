@@ -69,7 +69,7 @@ class Sink(Protocol):
     name: str
 
     def resume(self, mark: str) -> None:
-        """Begin where an account says that all before is published: forget what came after, or skip it when it comes."""
+        """Begin where an account says that all before is published: what came after is forgotten, or skipped."""
         ...
 
     def publish(self, messages: Sequence[Message]) -> None:

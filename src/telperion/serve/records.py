@@ -26,7 +26,7 @@ class Records:
     found : array of bool, shape ``(n_objects,)``
         Whether anything was known.
     head : structured array, shape ``(n_objects,)``
-        ``alert_time`` (of the latest alert, MJD), ``first_detection`` (MJD, NaN: none), ``n_rows`` (that made the state),
+        ``alert_time`` (of the latest alert, MJD), ``first_detection`` (MJD, NaN: none), ``n_rows`` (in the state),
         ``context`` (its digest), ``truncated`` (whether the state began with a shortened history), ``answered`` (the
         latest alerts that were answered), and the fields of the model's state.
     digests, days : array, shape ``(n_rows,)``

@@ -35,8 +35,8 @@ class Store:
     largest : int
         Bytes that it may grow to.
     durable : bool
-        Whether a commit waits for the disk. Without, a crash of the process loses nothing, one of the machine may damage
-        the store.
+        Whether a commit waits for the disk. Without, a crash of the process loses nothing; one of the machine may
+        damage the store.
 
     Attributes
     ----------
@@ -221,8 +221,8 @@ class Store:
 
     def _damaged(self, why: str) -> str:
         return (
-            f"{self.folder}: the store is damaged ({why}). Move the folder away: states come again from the histories of "
-            "alerts, positions from the Kafka group"
+            f"{self.folder}: the store is damaged ({why}). Move the folder away: states come again from the histories "
+            "of alerts, positions from the Kafka group"
         )
 
 

@@ -41,9 +41,9 @@ class Stream:
     source : str
         ``kafka://host:port/topic``, or a file or folder of alerts.
     outputs : tuple of str
-        ``kafka://host:port/topic`` (our own Avro), a file ``.jsonl`` (a line an answer) or a folder (Parquet); before each
-        may stand what is written, as in ``elasticc+kafka://...`` or ``lasair+notes.jsonl``: one of avro, elasticc, json,
-        lasair, parquet.
+        ``kafka://host:port/topic`` (our own Avro), a file ``.jsonl`` (a line an answer) or a folder (Parquet). Before
+        each may stand what is written, as in ``elasticc+kafka://...`` or ``lasair+notes.jsonl``: one of avro, elasticc,
+        json, lasair, parquet.
     state : path
         The store; several workers have folders in it.
     model : str

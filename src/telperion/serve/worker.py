@@ -37,7 +37,7 @@ WORK = ("new", "replays", "late", "rows", "damaged")
 
 
 class Worker:
-    """Takes alerts from a source, answers them, and publishes, such that a crash at any moment loses and doubles nothing.
+    """Takes alerts from a source, answers them and publishes: a crash at any moment loses and doubles nothing.
 
     States, what is to be published, the position in the source and the counts change in one commit of the store. What
     was committed and not published yet is published first when the worker begins again.
@@ -54,8 +54,8 @@ class Worker:
     keep : callable, optional
         Which answers are published.
     context : callable, optional
-        Gives, for places on the sky (ra, dec in degrees), columns of context from elsewhere, NaN where they say nothing,
-        and whether anybody looked there: where nobody did, classifiers are not shown that a host is unknown.
+        Gives, for places on the sky (ra, dec in degrees), columns of context from elsewhere, NaN where they say
+        nothing, and whether anybody looked there: where nobody did, classifiers are not shown that a host is unknown.
 
     Attributes
     ----------
@@ -199,7 +199,7 @@ class Worker:
         if self._context is None:
             return self.engine.answer(alerts, received, states=states)
         columns, covered = self._context(alerts.context["ra"], alerts.context["decl"])
-        parts = []
+        parts: list[Batch] = []
         for which in (np.flatnonzero(covered), np.flatnonzero(~covered)):
             if which.size or not parts:
                 more = {
