@@ -1,6 +1,6 @@
 """A stream against a broker that speaks Kafka's protocol: rate, latency, memory.
 
-    python benchmarks/stream_kafka.py rate --alerts 20000 --workers 1 2     # all at once, and two processes that only decode
+    python benchmarks/stream_kafka.py rate --alerts 10000 --workers 1 2     # all at once; two processes that only decode
     python benchmarks/stream_kafka.py latency --rate 256 --seconds 60       # as they come; 3600 for an hour
     python benchmarks/stream_kafka.py objects --alerts 1000000              # a store of so many objects
 
@@ -166,7 +166,8 @@ def measure_rate(arguments: argparse.Namespace, server: str, folder: Path) -> No
                     rates[name] = time.perf_counter() - begun
             counts = together(status(stream, n)).counts
             shown = ", ".join(f"{name} {len(second) / t:,.0f} a second ({t:.2f} s)" for name, t in rates.items())
-            print(f"{n} workers, {len(second):,} alerts: {shown}; {counts['rows'] / counts['answered']:.1f} rows an alert,"
+            rows = counts["rows"] / counts["answered"]
+            print(f"{n} workers, {len(second):,} alerts: {shown}; {rows:.1f} rows an alert,"
                   f" {counts['replays']:,} replays", flush=True)  # fmt: skip
     values = [value for _, value in second]
     with multiprocessing.get_context("spawn").Pool(2) as pool:
