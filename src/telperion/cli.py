@@ -186,6 +186,9 @@ def _add_stream(stream: argparse.ArgumentParser) -> None:
     stream.add_argument("--follow", action="store_true", help="wait for further files")
     stream.add_argument("--settle", type=float, default=3.0, help="days until photometry of a visit is complete")
     stream.add_argument("--batch", dest="most", type=int, default=2000, help="most alerts of a batch")
+    stream.add_argument("--store-size", dest="largest", type=int, default=2**38, metavar="BYTES", help=(
+        "that the store of a worker may grow to"
+    ))  # fmt: skip
     stream.add_argument("--durable", action="store_true", help="wait for the disk with each batch")
     stream.add_argument("--metrics", type=int, default=0, metavar="PORT", help="answer Prometheus there")
     stream.add_argument("--topic", default="telperion", help="of annotations for Lasair")

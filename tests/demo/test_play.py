@@ -78,6 +78,15 @@ def test_what_is_shown_fits_a_hundred_columns_and_two_screens(played):
     assert all(leaf in text for leaf in ("SNIb/c", "M-dwarf Flare", "Delta Scuti"))
 
 
+def test_what_is_kept_goes_through_the_stream_again_by_the_command_that_is_shown(played, tmp_path, monkeypatch):
+    status, _, text = played
+    command = next(line.split() for line in text.splitlines() if line.startswith("  telperion stream"))
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # the stream takes Ctrl-C for itself
+    out = tmp_path / "again.jsonl"
+    assert main([*command[1:5], "-o", str(out), "-s", str(tmp_path / "state")]) == 0
+    assert len(out.read_text().splitlines()) == status.counts["answered"]
+
+
 def test_nothing_is_left_behind(few, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(module, "simulate", lambda *_: few)
