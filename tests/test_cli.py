@@ -77,3 +77,8 @@ def test_a_tree_is_drawn(capsys):
 def test_a_mistake_ends_with_one_line_and_status_two(arguments, capsys):
     assert main(arguments) == 2
     assert capsys.readouterr().err.startswith(f"telperion {arguments[0]}:")
+
+
+def test_brackets_in_a_mistake_are_shown(tmp_path, capsys):
+    assert main(["demo", str(tmp_path / "[none]")]) == 2
+    assert "[none]" in capsys.readouterr().err.replace("\n", "")

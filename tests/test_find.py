@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from telperion import demo
 from telperion import find as module
 from telperion.classifier import Classifier
 from telperion.compare import tables
+from telperion.demo.light_curves import show
 from telperion.find import (
     Cell,
     cells,
@@ -22,6 +22,7 @@ from telperion.find import (
     searches,
     with_noisy_redshift,
 )
+from telperion.formats import parquet
 from telperion.found import AS_GIVEN, NOISY, best_threshold, expected_threshold
 from telperion.models.stack import Stack
 from telperion.run import Run
@@ -316,7 +317,8 @@ def test_a_classifier_without_a_target_calls_nothing(classifiers):
 def test_the_card_of_a_classifier_that_seeks_one_class_is_shown(curves, done, tmp_path, capsys):
     write_search_report(tmp_path, "small", done[1], command="the command", formats=())
     classifier = replace(fit_all(SMALL, curves, folder=done[0]), card=search_card(tmp_path / "scores.json"))
-    demo.show(classifier, None)
+    parquet.write(curves, tmp_path / "sky.parquet")
+    show(classifier, tmp_path / "sky.parquet")
     shown = capsys.readouterr().out
     assert "finding TDE" in shown
     assert "the command" in shown

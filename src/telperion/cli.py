@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; errors of the user's making end it with one line and status 2."""
     arguments = _parser().parse_args(argv)
     warnings.showwarning = lambda message, *_: Console(stderr=True).print(
-        f"[yellow]note:[/] {message}", highlight=False
+        f"[yellow]note:[/] {escape(str(message))}", highlight=False
     )
     try:
         arguments.command(arguments)
@@ -53,9 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
     add = commands.add_parser
 
-    demo = add("demo", help="classify drawn light curves, or a folder's, with the shipped classifier")
-    demo.add_argument("data", nargs="?", type=Path)
-    demo.add_argument("-m", "--model", default="plasticc")
+    demo = add("demo", help="simulate a night of alerts and classify it as it comes in; or show light curves of yours")
+    demo.add_argument("data", nargs="?", type=Path, help="light curves to classify in place of a simulated night")
+    demo.add_argument("-m", "--model", default="elasticc", help="a shipped classifier or a folder")
+    demo.add_argument("-k", "--keep", type=Path, help="of the night: a new folder for packets, store and answers")
+    demo.add_argument("-n", type=int, default=1520, help="of the night: light curves")
+    demo.add_argument("--seed", type=int, default=1, help="of the night")
     demo.set_defaults(command=_demo)
 
     tree = add("tree", help="draw a class tree")
@@ -370,7 +373,7 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from telperion.demo import training_note
+    from telperion.demo.light_curves import training_note
     from telperion.examination.examine import score
     from telperion.examination_report import names, report_on
 
@@ -482,9 +485,14 @@ def _gibibytes(text: str) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> None:
-    from telperion import demo
+    if arguments.data is None:
+        from telperion.demo.play import play
 
-    demo.show(telperion.load(arguments.model), arguments.data)
+        play(arguments.model, keep=arguments.keep, n=arguments.n, seed=arguments.seed)
+        return
+    from telperion.demo.light_curves import show
+
+    show(telperion.load(arguments.model), arguments.data)
 
 
 def _command() -> str:

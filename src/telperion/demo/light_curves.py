@@ -1,4 +1,4 @@
-"""`telperion demo`: light curves classified at several phases, beside what is known of the classifier's quality."""
+"""`show`: light curves of yours classified at several phases, beside what is known of the classifier's quality."""
 
 from __future__ import annotations
 
@@ -13,38 +13,30 @@ from rich.text import Text
 from telperion.classifier import Classifier
 from telperion.formats import read
 from telperion.lightcurves import LightCurves
-from telperion.simulate.drawn import draw
 
 DAYS = (2.0, 8.0, 64.0)
 MOST = 20
-"""Objects of a user's data that are shown."""
+"""Objects that are shown."""
 
 
-def show(classifier: Classifier, data: Path | None = None, *, console: Console | None = None, seed: int = 2) -> None:
-    """Classify drawn light curves, one a class, or the first of a file or folder, and print the model card's figures.
+def show(classifier: Classifier, data: Path, *, console: Console | None = None) -> None:
+    """Classify the first objects of a file or folder, and print the model card's figures.
 
     Parameters
     ----------
     classifier : Classifier
-    data : path, optional
+    data : path
         What `telperion.read` knows.
-    seed : int
-        Of the drawn curves.
     """
     console = console or Console()
     console.print(classifier.tree.draw(), highlight=False)
-    if data is None:
-        title = "Light curves drawn from textbook formulae: an illustration, not a measurement"
-        light_curves, heading = draw(n_per_class=1, seed=seed), "drawn as"
-    else:
-        light_curves, heading = read(data), "label"
-        title = f"The first {min(MOST, len(light_curves))} of {len(light_curves)} objects of {data}"
-        light_curves = light_curves[:MOST]
-    console.print(_table(classifier, light_curves, title, heading))
+    light_curves = read(data)
+    title = f"The first {min(MOST, len(light_curves))} of {len(light_curves)} objects of {data}"
+    console.print(_table(classifier, light_curves[:MOST], title))
     console.print(
         "Each cell: the decided leaf with its probability, its parent above it. Bold: p > 0.9. [green]Green[/]: right."
     )
-    if data is not None and classifier.card:
+    if classifier.card:
         console.print(training_note(classifier))
     _show_card(classifier, console)
 
@@ -60,9 +52,9 @@ def training_note(classifier: Classifier) -> str:
     )
 
 
-def _table(classifier: Classifier, light_curves: LightCurves, title: str, heading: str) -> Table:
+def _table(classifier: Classifier, light_curves: LightCurves, title: str) -> Table:
     table = Table(title=title, title_justify="left")
-    for name in ("object", heading, *(f"after {day:g} d" for day in DAYS)):
+    for name in ("object", "label", *(f"after {day:g} d" for day in DAYS)):
         table.add_column(name)
     tree = classifier.tree
     true = [tree.index(name) if name in tree else -1 for name in light_curves.label]
