@@ -1,6 +1,6 @@
 """A stream against a broker that speaks Kafka's protocol: rate, latency, memory.
 
-    python benchmarks/stream_kafka.py rate --alerts 10000 --workers 1 2     # all at once; two processes that only decode
+    python benchmarks/stream_kafka.py rate --alerts 10000 --workers 1 2     # all at once; two that only decode
     python benchmarks/stream_kafka.py latency --rate 256 --seconds 60       # as they come; 3600 for an hour
     python benchmarks/stream_kafka.py objects --alerts 1000000              # a store of so many objects
 
@@ -146,7 +146,7 @@ def decode_only(some: list[bytes]) -> float:
 
 
 def measure_rate(arguments: argparse.Namespace, server: str, folder: Path) -> None:
-    first, second = pairs(arguments.alerts)
+    (first, second), warm = pairs(arguments.alerts), list(packets(400))
     for repeat in range(arguments.repeats):
         for n in arguments.workers:
             topic = f"rate-{n}-{repeat}"
@@ -158,6 +158,9 @@ def measure_rate(arguments: argparse.Namespace, server: str, folder: Path) -> No
             rates = {}
             with workers(stream, n):
                 ready(stream, n)
+                send(server, topic, warm)
+                while answered(stream, n) < len(warm):
+                    time.sleep(0.1)
                 for name, some in (("new", first), ("known", second)):
                     before, begun = answered(stream, n), time.perf_counter()
                     send(server, topic, some)
@@ -177,8 +180,9 @@ def measure_rate(arguments: argparse.Namespace, server: str, folder: Path) -> No
 
 
 def measure_latency(arguments: argparse.Namespace, server: str, folder: Path) -> None:
-    topic, warm = "latency", 300
-    some = packets(warm + round(arguments.rate * arguments.seconds))
+    topic, n = "latency", round(arguments.rate * arguments.seconds)
+    first, some = (list(packets(300)), packets(n)) if arguments.new else pairs(n)
+    warm = len(first)
     make_topic(server, topic)
     stream = Stream(
         f"kafka://{server}/{topic}", (f"kafka://{server}/{topic}-answers",), folder / topic, kafka=PROMPT,
@@ -186,7 +190,7 @@ def measure_latency(arguments: argparse.Namespace, server: str, folder: Path) ->
     )  # fmt: skip
     with workers(stream, 1) as process:
         ready(stream, 1)
-        send(server, topic, [next(some) for _ in range(warm)])
+        send(server, topic, first)
         while answered(stream, 1) < warm:
             time.sleep(0.1)
         producer = Producer({"bootstrap.servers": server, "linger.ms": 0})
@@ -217,8 +221,8 @@ def measure_latency(arguments: argparse.Namespace, server: str, folder: Path) ->
             sent = message.timestamp()[1]
             waits.append((sent, sent - came[dict(message.headers())["telperion-origin"].decode()]))
     waits = np.array([wait for _, wait in sorted(waits)[warm:]])
-    print(f"{len(waits):,} alerts at {arguments.rate:g} a second, from the alert's time in Kafka to its answer's: median "
-          f"{np.median(waits):.0f} ms, 99 % {np.percentile(waits, 99):.0f} ms, longest {waits.max():.0f} ms")  # fmt: skip
+    print(f"{len(waits):,} alerts at {arguments.rate:g} a second, from the alert's time in Kafka to the answer's:")
+    print(f"median {np.median(waits):.0f} ms, 99 % {np.percentile(waits, 99):.0f} ms, longest {waits.max():.0f} ms")
 
 
 def measure_objects(arguments: argparse.Namespace, server: str, folder: Path) -> None:
@@ -252,6 +256,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rate", type=float, default=256)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--new", action="store_true", help="latency: objects of which nothing is known")
     parser.add_argument("--settle", type=float, default=3.0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, broker() as server:
