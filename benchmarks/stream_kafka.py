@@ -225,7 +225,7 @@ def measure_latency(arguments: argparse.Namespace, server: str, folder: Path) ->
     print(f"median {np.median(waits):.0f} ms, 99 % {np.percentile(waits, 99):.0f} ms, longest {waits.max():.0f} ms")
 
 
-def measure_objects(arguments: argparse.Namespace, server: str, folder: Path) -> None:
+def measure_objects(arguments: argparse.Namespace, _: str, folder: Path) -> None:
     from telperion.classifier import load
     from telperion.serve.engine import Engine
     from telperion.serve.store import Store
@@ -233,7 +233,7 @@ def measure_objects(arguments: argparse.Namespace, server: str, folder: Path) ->
     classifier, schema = load("elasticc"), {100: shipped_schema()}
     with Store(folder / "objects", "v") as store:
         engine, some, done = Engine(classifier, store, settle=arguments.settle), [], 0
-        for _, value in packets(arguments.alerts):
+        for _key, value in packets(arguments.alerts):
             some.append(value)
             if len(some) == 2000:
                 alerts = decode_alerts(some, schema)

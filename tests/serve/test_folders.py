@@ -3,9 +3,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from telperion.serve.answers import Provenance
 from telperion.serve.folders import LinesFile, ParquetFolder
 from telperion.serve.outbox import Message
 from telperion.serve.taken import Origin
+from telperion.taxonomy import Taxonomy
 
 
 def messages(first, last, form=b"%d"):
@@ -121,3 +123,21 @@ def test_a_folder_broken_off_anywhere_goes_on_from_what_was_noted(tmp_path, seed
                 file.write(rng.bytes(100))
     assert rows(tmp_path) == list(range(noted))
     assert [file.name for file in tmp_path.glob("_*")] == []
+
+
+def test_a_part_may_hold_the_answers_of_several_classifiers(tmp_path, make_answers, elasticc):
+    sink = ParquetFolder(tmp_path)
+    small = Taxonomy("small", {"All": {"a": {}, "b": {}}})
+    for tree, version in ((elasticc, "one"), (elasticc, "two"), (small, "one")):
+        answers = make_answers(tree, 5)
+        streams = pa.BufferOutputStream()
+        rows = answers.to_arrow(Provenance("some", version, tree))
+        with pa.ipc.new_stream(streams, rows.schema) as writer:
+            writer.write_table(rows)
+        sink.publish([Message(Origin("a", 0), b"", streams.getvalue().to_pybytes())])
+    sink.flush(last=True)
+    sink.close()
+    found = pq.read_table(tmp_path)
+    assert found["classifier_version"].to_pylist() == ["one"] * 5 + ["two"] * 5 + ["one"] * 5
+    assert found["a"].null_count == 10
+    assert found["TDE"].null_count == 5

@@ -98,7 +98,8 @@ class ParquetFolder:
             self._path("arrow", self._number - 1).unlink(missing_ok=True)
         tables = list(_tables(self._path("arrow"))) if last or int(size) > self.rows * _LEAST else []
         if (n_rows := sum(table.num_rows for table in tables)) and (last or n_rows >= self.rows):
-            pq.write_table(pa.concat_tables(tables), self._path("writing"), compression="zstd")
+            whole = pa.concat_tables(tables, promote_options="permissive")  # of several classifiers, perhaps
+            pq.write_table(whole, self._path("writing"), compression="zstd")
             os.replace(self._path("writing"), self.folder / f"part-{self._number:05d}.parquet")
             self._begin(self._number + 1)
             size = "0"
