@@ -93,7 +93,9 @@ def check_answers(broker, topic, packets, flagship) -> None:
 
 def test_a_topic_of_alerts_becomes_a_topic_of_answers(broker, packets, flagship, tmp_path):
     publish(broker, "plain", packets, partitions=2)
-    stream = Stream(f"kafka://{broker}/plain", (f"kafka://{broker}/plain-answers",), tmp_path, kafka=PROMPT, most=50)
+    stream = Stream(
+        f"kafka://{broker}/plain", (f"kafka://{broker}/plain-answers",), tmp_path, kafka=PROMPT, most=50, group="plain"
+    )
     counts = run_until(stream, lambda counts: counts["packets"] == len(packets))
     assert counts["answered"] == len(packets)
     check_answers(broker, "plain-answers", packets, flagship)
@@ -105,7 +107,8 @@ def test_several_topics_get_each_its_own_kind_of_answer(broker, packets, tmp_pat
     publish(broker, "kinds", packets[:30])
     outputs = tuple(f"{kind}+kafka://{broker}/kinds-{kind}" for kind in ("avro", "elasticc", "json", "lasair"))
     run_until(
-        Stream(f"kafka://{broker}/kinds", outputs, tmp_path, kafka=PROMPT), lambda counts: counts["packets"] == 30
+        Stream(f"kafka://{broker}/kinds", outputs, tmp_path, kafka=PROMPT, group="kinds"),
+        lambda counts: counts["packets"] == 30,
     )
     for kind in ("avro", "elasticc", "json", "lasair"):
         messages = read_topic(broker, f"kinds-{kind}")
@@ -119,7 +122,7 @@ def test_broken_packets_go_to_their_own_topic(broker, packets, tmp_path, rng):
         mixed[k] = key, value[: int(rng.integers(0, len(value)))]
     publish(broker, "mixed", mixed)
     stream = Stream(
-        f"kafka://{broker}/mixed", (f"kafka://{broker}/mixed-answers",), tmp_path, kafka=PROMPT,
+        f"kafka://{broker}/mixed", (f"kafka://{broker}/mixed-answers",), tmp_path, kafka=PROMPT, group="mixed",
         dead=f"kafka://{broker}/mixed-dead",
     )  # fmt: skip
     counts = run_until(stream, lambda counts: counts["packets"] == 40)

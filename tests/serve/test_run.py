@@ -203,7 +203,15 @@ def test_workers_share_a_topic_and_one_that_is_killed_is_begun_anew(broker, pack
     kafka = pytest.importorskip("telperion.serve.kafka")
     kafka.publish(broker, "shared", packets[:40], partitions=2)
     settings = ["--kafka", "session.timeout.ms=6000", "heartbeat.interval.ms=1000"]
-    arguments = [f"kafka://{broker}/shared", "-s", tmp_path / "state", "-o", f"json+kafka://{broker}/shared-answers"]
+    arguments = [
+        f"kafka://{broker}/shared",
+        "-s",
+        tmp_path / "state",
+        "--group",
+        "shared",
+        "-o",
+        f"json+kafka://{broker}/shared-answers",
+    ]
     process = begin(*arguments, "--workers", 2, *settings)
 
     def answers() -> list[int]:
