@@ -9,6 +9,7 @@ Alerts are those of simulated nights, each object's first ones (`rate`: then the
 
 import argparse
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -181,7 +182,11 @@ def measure_rate(arguments: argparse.Namespace, server: str, folder: Path) -> No
 
 def measure_latency(arguments: argparse.Namespace, server: str, folder: Path) -> None:
     topic, n = "latency", round(arguments.rate * arguments.seconds)
-    first, some = (list(packets(300)), packets(n)) if arguments.new else pairs(n)
+    if arguments.new:
+        some = packets(300 + n)
+        first = list(itertools.islice(some, 300))
+    else:
+        first, some = pairs(n)
     warm = len(first)
     make_topic(server, topic)
     stream = Stream(

@@ -182,6 +182,10 @@ class Classifier:
         probabilities = self._calibrate(probabilities, state.days)
         return (probabilities if prior is None else self._reweight(probabilities, prior)), state
 
+    def advance(self, state: Any, light_curves: LightCurves) -> Any:
+        """Go on as `step` does, and give the state alone."""
+        return self._steppable().step(state, light_curves)[1]
+
     def _steppable(self) -> models.SteppableModel:
         if not isinstance(self.model, models.SteppableModel) or not self.steppable:
             raise TypeError(f"a model of kind {self.kind!r} reads whole light curves: it cannot go on from a state")

@@ -163,6 +163,22 @@ def test_texts_of_very_many_lengths_are_written_as_they_are(rng):
     assert bodies == [encode(schema, {"b": bytes(text)}) for text in texts]
 
 
+@pytest.mark.parametrize("kind", ["float", "double"])
+@pytest.mark.parametrize("n", [0, 7])
+def test_a_record_of_like_numbers_may_be_one_column(rng, kind, n):
+    fields = [{"name": name, "type": kind} for name in "abc"]
+    outer = [{"name": "id", "type": "int"}, {"name": "p", "type": {"type": "record", "name": "p", "fields": fields}}]
+    schema = parse_schema({"type": "record", "name": "outer", "fields": outer})
+    matrix = rng.normal(size=(n, 5)).astype(np.float32)[:, ::2]
+    ids = np.arange(n)
+    apart = {"id": ids} | {f"p.{name}": matrix[:, k] for k, name in enumerate("abc")}
+    assert encode_columns(schema, {"id": ids, "p": matrix}, n) == encode_columns(schema, apart, n)
+    with pytest.raises(ValueError, match=r"'p' has the shape"):
+        encode_columns(schema, {"id": ids, "p": matrix[:, :2]}, n)
+    with pytest.raises(ValueError, match=r"the schema has no field p\.a"):
+        encode_columns(schema, {"id": ids, "p": matrix, "p.a": matrix[:, 0]}, n)
+
+
 def test_an_array_that_is_null_has_no_items():
     columns = {"head": None, "rows": np.ma.masked_array([0, 1], [True, False]), "rows[].id": [1], "rows[].p": [1.0]}
     with pytest.raises(ValueError, match="'rows' is masked in 1 rows, which have items"):

@@ -80,6 +80,9 @@ def encode_columns(schema: Node, columns: Mapping[str, Any], n: int, header: byt
 def _parts(node: Node, columns: Mapping[str, Any], n: int, path: str, given: set[str], used: set[str]) -> list[_Part]:
     """Give what a record is written of, in order; `given` are the paths that columns lead to or through."""
     if node.kind == "record":
+        if path in columns:
+            used.add(path)
+            return [_matrix(node, columns[path], n, path)]
         parts: list[_Part] = []
         for name, field in node.fields.items():
             below = f"{path}.{name}" if path else name
@@ -99,6 +102,17 @@ def _parts(node: Node, columns: Mapping[str, Any], n: int, path: str, given: set
     if other.kind == "array" and np.ndim(columns[path]) > 0:
         return _array(other, columns, n, path, given, used, null)
     return list(_leaf(node, columns[path], n, path))
+
+
+def _matrix(node: Node, value: Any, n: int, path: str) -> _Piece:
+    """Give the one piece of a record whose fields are alike."""
+    kinds, values = {field.kind for field in node.fields.values()}, np.asarray(value)
+    if kinds not in ({"float"}, {"double"}) or np.ma.isMaskedArray(value) or values.dtype.kind not in "iuf":
+        raise ValueError(f"the column {path!r} is of {values.dtype}, a record of {', '.join(sorted(kinds))}")
+    if values.shape != (n, len(node.fields)):
+        raise ValueError(f"the column {path!r} has the shape {values.shape}, expected ({n}, {len(node.fields)})")
+    text = np.ascontiguousarray(values, dtype="<f4" if kinds == {"float"} else "<f8").view(np.uint8)
+    return _Piece(text, text.shape[1])
 
 
 def _nullable(node: Node) -> tuple[int, Node]:

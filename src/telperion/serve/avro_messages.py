@@ -90,7 +90,6 @@ class AvroMessages:
     def _columns(self, answers: Answers) -> dict[str, Any]:
         self.provenance.check(answers)
         nodes = np.array([name.encode() for name in self.provenance.tree.nodes])
-        names = self.schema.fields["probabilities"].fields
         return {
             "alertId": answers.alert_id,
             "diaSourceId": answers.source_id,
@@ -105,7 +104,7 @@ class AvroMessages:
             "brokerIngestTimestamp": microseconds(answers.received),
             "brokerPublishTimestamp": microseconds(answers.published),
             "latency": answers.latency,
-            **{f"probabilities.{name}": answers.probabilities[:, k] for k, name in enumerate(names)},
+            "probabilities": answers.probabilities,
             **self._constant,
         }
 

@@ -194,7 +194,7 @@ class Engine:
         state = self._layout.state(np.where(replay & records.found, self._layout.blank, head))
         started, middle = begin[curves.object_index], settled[curves.object_index]
         if (settled > begin).any():
-            _, state = self.classifier.step(state, curves.select_rows((within >= started) & (within < middle)))
+            state = self.classifier.advance(state, curves.select_rows((within >= started) & (within < middle)))
         probabilities, last = self.classifier.step(state, curves.select_rows(within >= middle))
         n_rows = np.where(replay, 0, head["n_rows"]) + curves.lengths - begin
         truncated = np.where(replay | ~records.found, alerts.history_truncated[wave], head["truncated"])

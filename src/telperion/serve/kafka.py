@@ -24,9 +24,6 @@ from telperion.formats.packets import decode_alerts
 from telperion.serve.outbox import Message
 from telperion.serve.taken import Origin, Taken
 
-PROMPT = 0.005
-"""Seconds for which a batch waits for more alerts once it has one."""
-
 EVERY = 1.0
 """Seconds between the commits of the group's positions."""
 
@@ -89,10 +86,10 @@ class KafkaSource:
         self._consumer.subscribe([self.topic], on_assign=self._given, on_revoke=self._gone, on_lost=self._lost)
 
     def take(self) -> Taken | None:
-        """Give the next alerts: at once what is there, or what comes within a moment."""
+        """Give the alerts that are there; if there are none, wait a moment for one."""
         messages = self._consumer.consume(1, 0.1)
         if messages:
-            messages += self._consumer.consume(self.most - 1, PROMPT)
+            messages += self._consumer.consume(self.most - 1, 0)
         if self._wrong is not None:
             raise self._wrong
         received = time.time()
