@@ -201,7 +201,7 @@ def children(process: int) -> list[int]:
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="children are found in /proc")
 def test_workers_share_a_topic_and_one_that_is_killed_is_begun_anew(broker, packets, tmp_path):
     kafka = pytest.importorskip("telperion.serve.kafka")
-    kafka.publish(broker, "shared", packets[:40], partitions=2)
+    kafka.KafkaTopic(broker, "shared", partitions=2).send(packets[:40])
     settings = ["--kafka", "session.timeout.ms=6000", "heartbeat.interval.ms=1000"]
     arguments = [
         f"kafka://{broker}/shared",
@@ -229,7 +229,7 @@ def test_workers_share_a_topic_and_one_that_is_killed_is_begun_anew(broker, pack
         assert len(first) == 2
         if KILL:
             os.kill(first[0], signal.SIGKILL)
-        kafka.publish(broker, "shared", packets[40:], partitions=2)
+        kafka.KafkaTopic(broker, "shared", partitions=2).send(packets[40:])
         until(lambda: len(children(process.pid)) == 2 and (not KILL or first[0] not in children(process.pid)))
         until(lambda: len(answers()) >= len(packets))
         process.send_signal(signal.SIGTERM)

@@ -13,6 +13,7 @@ from telperion.progress import progress_bar
 
 if TYPE_CHECKING:
     from telperion.formats.avro import Node
+    from telperion.serve.kafka import KafkaTopic
 
 GALLERY = 5
 """Light curves of each class on the page that `simulate --gallery` draws."""
@@ -22,7 +23,8 @@ def add_simulate(simulate: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     simulate.add_argument("tree", choices=["elasticc"])
     simulate.add_argument("-n", type=int, default=10_000, help="light curves in all")
-    simulate.add_argument("-o", "--output", type=Path, required=True, help="folder, or with --gallery the picture")
+    simulate.add_argument("-o", "--output", required=True, help=(
+        "folder; with --gallery the picture; with --night it may be kafka://HOST:PORT/TOPIC"))  # fmt: skip
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("-j", "--jobs", type=int, default=1, help="processes")
     simulate.add_argument("--mix", default="oracle", help="oracle, root, even, rates, or classes: 'KN=1,TDE=2'")
@@ -41,6 +43,13 @@ def add_simulate(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument("--late", type=float, default=1.0, help="mean days until forced photometry is known")
     simulate.add_argument("--schema", type=Path, help="folder of Rubin's schemas, the newest of which packets have")
     simulate.add_argument("--cutouts", action="store_true", help="packets with images of noise, as large as real ones")
+    simulate.add_argument("--truth", type=Path, metavar="FOLDER", help=(
+        "of a night into Kafka: folder of labels, light curves and how many visits are sent; the same command goes on "
+        "from there, and may send the visit in hand twice"))  # fmt: skip
+    simulate.add_argument("--every", type=float, default=0.0, metavar="SECONDS", help=(
+        "of a night into Kafka: from visit to visit; by default as fast as it goes"))  # fmt: skip
+    simulate.add_argument("--partitions", type=int, default=1, help="of that topic, if it has to be made")
+    simulate.add_argument("--kafka", nargs="+", default=[], metavar="KEY=VALUE", help="settings of librdkafka")
     simulate.set_defaults(command=_simulate)
 
 
@@ -54,6 +63,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
     from telperion.simulate.save_night import light_curves_folder
     from telperion.simulate.shifted import shifted
 
+    topic = _topic(arguments)
     cadence = Cadence.from_opsim(arguments.opsim, seed=arguments.seed) if arguments.opsim else None
     kinds = KINDS
     if arguments.templates:
@@ -74,7 +84,8 @@ def _simulate(arguments: argparse.Namespace) -> None:
         return
     shares = expected(kinds, cadence) if arguments.mix == "rates" else mix(arguments.mix)
     wanted = counts(arguments.n, shares)
-    folder = light_curves_folder(arguments.output) if arguments.night else arguments.output
+    top = Path(arguments.output) if topic is None else arguments.truth
+    folder = light_curves_folder(top) if arguments.night else top
     schema = newest_schema(arguments.schema) if arguments.schema else None
     with progress_bar() as progress:
         total = save(
@@ -83,17 +94,41 @@ def _simulate(arguments: argparse.Namespace) -> None:
         )  # fmt: skip
     Console().print(f"{total:,} light curves: {folder}")
     if arguments.night:
-        _night(arguments, folder, schema)
+        _night(arguments, folder, schema, topic)
 
 
-def _night(arguments: argparse.Namespace, folder: Path, schema: Node | None) -> None:
+def _topic(arguments: argparse.Namespace) -> KafkaTopic | None:
+    """Give the topic that a night goes into, if it goes into one: known to be there before anything is simulated."""
+    if not arguments.output.startswith("kafka://"):
+        if arguments.truth:
+            raise ValueError("--truth is for a night that goes into Kafka: in a folder, labels lie beside the packets")
+        return None
+    if not arguments.night:
+        raise ValueError(f"{arguments.output}: a topic takes a night of alerts (--night)")
+    if not arguments.truth:
+        raise ValueError(f"{arguments.output}: labels do not go into a topic: say where they go (--truth FOLDER)")
+    from telperion.serve.addresses import kafka_address, kafka_settings
+
+    place, settings = kafka_address(arguments.output), kafka_settings(arguments.kafka)
+    from telperion.serve.kafka import KafkaTopic
+
+    return KafkaTopic(*place, partitions=arguments.partitions, settings=settings)
+
+
+def _night(arguments: argparse.Namespace, folder: Path, schema: Node | None, topic: KafkaTopic | None) -> None:
     from telperion.simulate.night import Night
-    from telperion.simulate.save_night import save_night
 
     night = Night(
         telperion.read(folder), visits=arguments.visits, alerts=arguments.alerts, nights=arguments.nights,
         delay=arguments.late, seed=arguments.seed, schema=schema, cutouts=arguments.cutouts,
     )  # fmt: skip
     with progress_bar() as progress:
-        total = save_night(arguments.output, night, progress=progress)
+        if topic is None:
+            from telperion.simulate.save_night import save_night
+
+            total = save_night(arguments.output, night, progress=progress)
+        else:
+            from telperion.serve.send_night import send_night
+
+            total = send_night(arguments.truth, night, topic, every=arguments.every, progress=progress)
     Console().print(f"{total:,} alerts in {len(night):,} visits: {arguments.output}")

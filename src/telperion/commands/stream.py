@@ -39,15 +39,14 @@ def add_stream(stream: argparse.ArgumentParser) -> None:
 
 
 def _stream(arguments: argparse.Namespace) -> None:
+    from telperion.serve.addresses import kafka_settings
     from telperion.serve.monitor import status_table
     from telperion.serve.run import run
     from telperion.serve.stream import Stream
 
     chosen = {field.name: getattr(arguments, field.name) for field in fields(Stream)}
     chosen["outputs"] = tuple(arguments.outputs)
-    if wrong := [pair for pair in arguments.kafka if "=" not in pair]:
-        raise ValueError(f"--kafka takes KEY=VALUE, not {wrong[0]!r}")
-    chosen["kafka"] = dict(pair.split("=", 1) for pair in arguments.kafka)
+    chosen["kafka"] = kafka_settings(arguments.kafka)
     status = run(Stream(**chosen), workers=arguments.workers, metrics=arguments.metrics)
     Console().print(status_table(status))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from telperion.classifier import Classifier, load
 from telperion.formats.avro import Node, schema_id
 from telperion.formats.packets import known_schemas
+from telperion.serve.addresses import KAFKA
 from telperion.serve.answers import Provenance
 from telperion.serve.avro_messages import AvroMessages, ElasticcMessages
 from telperion.serve.engine import SETTLE, Engine
@@ -28,7 +28,6 @@ from telperion.serve.taken import Source
 from telperion.serve.worker import Encoder, Lookup, Worker
 from telperion.simulate.packets import shipped_schema
 
-_KAFKA = re.compile(r"kafka://(?P<brokers>[^/]+)/(?P<topic>[A-Za-z0-9._-]+)")
 _FORMATS = ("avro", "elasticc", "json", "lasair", "parquet")
 
 
@@ -101,7 +100,7 @@ class Stream:
     @property
     def is_topic(self) -> bool:
         """Whether alerts come from Kafka."""
-        return _KAFKA.fullmatch(self.source) is not None
+        return KAFKA.fullmatch(self.source) is not None
 
     def folder(self, number: int) -> Path:
         """Give the folder of a worker's store."""
@@ -136,7 +135,7 @@ class Stream:
         return made[0]
 
     def _source(self, sinks: list[Sink], made: list[Worker]) -> Source:
-        match = _KAFKA.fullmatch(self.source)
+        match = KAFKA.fullmatch(self.source)
         schemas = dict(known_schemas(self.schemas)) | _own_schemas()
         if not match:
             return Files(self.source, schemas or None, follow=self.follow)
@@ -182,7 +181,7 @@ class Stream:
         if not plus or form not in _FORMATS:
             form, place = "", text
         if not form:
-            form = "avro" if _KAFKA.fullmatch(place) else "json" if place.endswith(".jsonl") else "parquet"
+            form = "avro" if KAFKA.fullmatch(place) else "json" if place.endswith(".jsonl") else "parquet"
         sink = self._sink(place, form, number)
         if form == "parquet":
             return sink, lambda answers: [_stream(answers.to_arrow(about))] if len(answers) else []
@@ -195,12 +194,12 @@ class Stream:
         return sink, kinds[form]().encode
 
     def _sink(self, place: str, form: str, number: int) -> Sink:
-        if match := _KAFKA.fullmatch(place):
+        if match := KAFKA.fullmatch(place):
             if form == "parquet":
                 raise ValueError(f"{place}: Parquet goes into a folder")
             from telperion.serve.kafka import KafkaSink, count_partitions
 
-            source = _KAFKA.fullmatch(self.source)
+            source = KAFKA.fullmatch(self.source)
             n = count_partitions(source["brokers"], source["topic"], self.kafka) if source else 1
             return KafkaSink(match["brokers"], match["topic"], partitions=n, settings=self.kafka)
         path = Path(place)
