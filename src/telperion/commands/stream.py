@@ -22,7 +22,7 @@ def add_stream(stream: argparse.ArgumentParser) -> None:
     stream.add_argument("--context", type=Path, help="catalogue of hosts, matched by position: Parquet or HATS")
     stream.add_argument("--radius", type=float, default=1.5, help="of that match, arcsec")
     stream.add_argument("--dust", type=Path, help="HEALPix map of E(B-V), for alerts that have none")
-    stream.add_argument("--schemas", type=Path, help="folder of alert schemas (*.alert.avsc)")
+    stream.add_argument("--schemas", help="folder of alert schemas (*.alert.avsc), or http://HOST:PORT of a registry")
     stream.add_argument("--workers", type=int, default=1, help="processes that share the topic")
     stream.add_argument("--group", default="telperion", help="Kafka's consumer group")
     stream.add_argument("--kafka", nargs="+", default=[], metavar="KEY=VALUE", help="settings of librdkafka")

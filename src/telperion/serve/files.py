@@ -69,6 +69,8 @@ class Files:
         received = time.time()
         try:
             alerts, ends = read_files(files, self.schemas)
+        except ConnectionError:  # of a registry: the files may be sound
+            raise
         except (FormatError, OSError) as error:
             if len(files) > 1:  # any of which may be gone, or a folder, or a table of something else
                 self._batches = chain(([file] for file in files), self._batches)

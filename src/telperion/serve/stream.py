@@ -23,6 +23,7 @@ from telperion.serve.filters import Filter
 from telperion.serve.folders import LinesFile, ParquetFolder
 from telperion.serve.json_messages import JsonMessages, LasairMessages
 from telperion.serve.outbox import Sink
+from telperion.serve.registry import Registry
 from telperion.serve.store import LARGEST, Store
 from telperion.serve.taken import Source
 from telperion.serve.worker import Encoder, Lookup, Worker
@@ -55,8 +56,9 @@ class Stream:
         Of consumers of Kafka, which share the partitions of a topic.
     follow : bool
         Whether to wait for further files.
-    schemas : path, optional
-        A folder with schemas of alerts, for packets that do not bring theirs.
+    schemas : path or str, optional
+        A folder with schemas of alerts, for packets that do not bring theirs, or ``http://host:port`` of a registry
+        that has them (`telperion.serve.registry.Registry`).
     settle : float, d
         As `telperion.serve.engine.Engine` has it.
     most : int
@@ -85,7 +87,7 @@ class Stream:
     keep: str = ""
     group: str = "telperion"
     follow: bool = False
-    schemas: Path | None = None
+    schemas: str | Path | None = None
     settle: float = SETTLE
     most: int = 2000
     context: Path | None = None
@@ -136,9 +138,9 @@ class Stream:
 
     def _source(self, sinks: list[Sink], made: list[Worker]) -> Source:
         match = KAFKA.fullmatch(self.source)
-        schemas = dict(known_schemas(self.schemas)) | _own_schemas()
+        schemas = self._schemas()
         if not match:
-            return Files(self.source, schemas or None, follow=self.follow)
+            return Files(self.source, schemas, follow=self.follow)
         from telperion.serve.kafka import KafkaSink, KafkaSource
 
         topics = [sink for sink in sinks if isinstance(sink, KafkaSink)]
@@ -152,6 +154,12 @@ class Stream:
             mark=lambda partition: " ".join(sink.mark(partition) for sink in topics), given=given,
             leaving=lambda: made[0].settle(),
         )  # fmt: skip
+
+    def _schemas(self) -> Mapping[int, Node]:
+        """Give schemas of packets, ours among them; in a registry its id may be another one's."""
+        if "://" in str(self.schemas):
+            return Registry(str(self.schemas), _own_schemas())
+        return dict(known_schemas(self.schemas)) | _own_schemas()
 
     def _lookup(self) -> Lookup | None:
         """Put together what is looked up by position: hosts, then dust where nothing else told of it."""
