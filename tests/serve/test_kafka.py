@@ -148,6 +148,21 @@ def test_answers_that_are_there_are_not_published_again(broker):
     assert [message.value() for message in read_topic(broker, "again")] == [b"%d" % k for k in range(10)]
 
 
+def test_answers_to_files_whose_names_are_no_text_are_published_once_too(broker):
+    origins = [Origin(os.fsdecode(name), 0) for name in (b"\xff.avro", b"\xe9 a.avro", "ψ.avro".encode())]
+    messages = [Message(origin, b"a", b"%d" % k) for k, origin in enumerate(origins)]
+    first, second = KafkaSink(broker, "odd-names"), KafkaSink(broker, "odd-names")
+    first.resume("")
+    first.publish(messages[:1])
+    mark = first.flush()
+    first.publish(messages[1:2])
+    first.flush()  # and then it is killed, before the account knows
+    second.resume(mark)
+    second.publish(messages[1:])
+    second.flush()
+    assert [message.value() for message in read_topic(broker, "odd-names")] == [b"0", b"1", b"2"]
+
+
 def test_no_broker_is_said_so(tmp_path):
     stream = Stream("kafka://127.0.0.1:1/alerts", (str(tmp_path / "a.jsonl"), "kafka://127.0.0.1:1/answers"), tmp_path)
     with pytest.raises(ConnectionError, match="no broker answers"):

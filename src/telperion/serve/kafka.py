@@ -31,6 +31,7 @@ EVERY = 1.0
 """Seconds between the commits of the group's positions."""
 
 _ORIGIN = "telperion-origin"  # header of a message: the packet that it answers, as "topic/partition offset"
+_NAMES = "utf-8", "surrogateescape"  # names of files may be any bytes
 _STEP = 0.2  # no signal is heard meanwhile
 _WAIT = 10.0
 _LONG = 60.0
@@ -223,7 +224,7 @@ class KafkaSink:
                 try:
                     self._producer.produce(
                         self.topic, message.value, message.key or None, _partition(place) % self._partitions,
-                        on_delivery=self._told, headers={_ORIGIN: f"{place} {number}".encode()},
+                        on_delivery=self._told, headers={_ORIGIN: f"{place} {number}".encode(*_NAMES)},
                     )  # fmt: skip
                     break
                 except BufferError:
@@ -259,7 +260,7 @@ class KafkaSink:
             self._ends[partition] = max(self._ends.get(partition, 0), message.offset() + 1)
             for name, value in message.headers() or ():
                 if name == _ORIGIN:
-                    where, _, number = value.decode().rpartition(" ")
+                    where, _, number = value.decode(*_NAMES).rpartition(" ")
                     self._answered.add(Origin(where, int(number)))
 
 
