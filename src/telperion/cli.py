@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from telperion.run import Run
 
 
+GOES_ON = ("simulate", "train", "crossvalidate", "submit", "stream")
+"""Commands that keep what is finished when they are stopped, and do it once."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; errors of the user's making end it with one line and status 2."""
     arguments = _parser().parse_args(argv)
@@ -39,9 +43,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         Console(stderr=True).print(f"[red]telperion {arguments.name}:[/] {escape(str(text))}", highlight=False)
         return 2
     except KeyboardInterrupt:
-        Console(stderr=True).print(f"telperion {arguments.name}: stopped; the same command goes on from here")
+        Console(stderr=True).print(f"telperion {arguments.name}: {_stopped(arguments)}", markup=False, highlight=False)
         return 130
     return 0
+
+
+def _stopped(arguments: argparse.Namespace) -> str:
+    """Say what Ctrl-C leaves of a command."""
+    if arguments.name in GOES_ON:
+        return "stopped; the same command goes on from here"
+    if arguments.name == "demo" and arguments.data is None:
+        kept = arguments.keep is not None and arguments.keep.is_dir()
+        return f"stopped; {arguments.keep} keeps what is there so far" if kept else "stopped; nothing is kept"
+    return "stopped"
 
 
 def _parser() -> argparse.ArgumentParser:
