@@ -1,3 +1,4 @@
+import base64
 import json
 import shutil
 
@@ -107,6 +108,9 @@ def test_broken_packets_are_set_aside_with_the_reason_and_harm_no_other(folder, 
     assert counts["dead"] == len(dead) == 6
     assert all(letter["reason"] for letter in dead)
     assert dead[-1]["place"] == "packet-99.avro"
+    letters = [base64.b64decode(letter["packet"]) for letter in dead]  # each is a file of its own
+    assert letters == [(some / letter["place"]).read_bytes() for letter in dead]
+    assert letters[-1] == b"nothing of the kind"
 
 
 def test_an_alert_that_no_light_curve_can_be_made_of_harms_no_other(folder, tmp_path, monkeypatch):

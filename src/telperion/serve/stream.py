@@ -140,7 +140,7 @@ class Stream:
         match = KAFKA.fullmatch(self.source)
         schemas = self._schemas()
         if not match:
-            return Files(self.source, schemas, follow=self.follow)
+            return Files(self.source, schemas, follow=self.follow, most=self.most)
         from telperion.serve.kafka import KafkaSink, KafkaSource
 
         topics = [sink for sink in sinks if isinstance(sink, KafkaSink)]
