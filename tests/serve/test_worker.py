@@ -59,10 +59,11 @@ def test_every_alert_of_a_folder_is_answered_once_as_the_batch_classifier_does(f
     assert not (tmp_path / "state" / "dead.jsonl").read_text()
 
 
-def test_a_stream_that_breaks_off_anywhere_goes_on_as_if_it_had_not(folder, tmp_path, rng):
+@pytest.mark.parametrize("most", [2000, 7])
+def test_a_stream_that_breaks_off_anywhere_goes_on_as_if_it_had_not(folder, tmp_path, rng, most):
     files = sorted(folder.glob("visit-*.avro"))
     whole, broken = (
-        Stream(str(place), (f"{place}.jsonl", f"{place}-table"), tmp_path / f"{place.name}-state")
+        Stream(str(place), (f"{place}.jsonl", f"{place}-table"), tmp_path / f"{place.name}-state", most=most)
         for place in (tmp_path / "whole", tmp_path / "broken")
     )
     for name in ("whole", "broken"):
