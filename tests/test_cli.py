@@ -82,3 +82,26 @@ def test_a_mistake_ends_with_one_line_and_status_two(arguments, capsys):
 def test_brackets_in_a_mistake_are_shown(tmp_path, capsys):
     assert main(["demo", str(tmp_path / "[none]")]) == 2
     assert "[none]" in capsys.readouterr().err.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["demo"], "telperion demo: stopped; nothing is kept"),
+        (["demo", "-k", "[new]"], "telperion demo: stopped; nothing is kept"),
+        (["demo", "-k", "[kept]"], "telperion demo: stopped; [kept] keeps what is there so far"),
+        (["demo", "sky.parquet"], "telperion demo: stopped"),
+        (["tree"], "telperion tree: stopped"),
+        (["train", "a.toml", "sky", "-o", "x"], "telperion train: stopped; the same command goes on from here"),
+    ],
+)
+def test_who_is_stopped_says_what_is_left(arguments, words, tmp_path, capsys, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "[kept]").mkdir()
+    for place in ("demo.play.play", "demo.light_curves.show", "Taxonomy.load", "run.Run.load", "load"):
+        monkeypatch.setattr(f"telperion.{place}", stop)
+    assert main(arguments) == 130
+    assert capsys.readouterr().err == words + "\n"

@@ -7,7 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -16,17 +16,18 @@ from rich.console import Console
 from rich.markup import escape
 
 import telperion
+from telperion.commands.simulate import add_simulate
+from telperion.commands.stream import add_stream
 from telperion.encode.view import Context, View, keep_context
 from telperion.progress import progress_bar
 from telperion.scores import PHASES, Evaluation
 
 if TYPE_CHECKING:
-    from telperion.formats.avro import Node
     from telperion.run import Run
 
 
-GALLERY = 5
-"""Light curves of each class on the page that `simulate --gallery` draws."""
+GOES_ON = ("simulate", "train", "crossvalidate", "submit", "stream")
+"""Commands that keep what is finished when they are stopped, and do it once."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,9 +43,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         Console(stderr=True).print(f"[red]telperion {arguments.name}:[/] {escape(str(text))}", highlight=False)
         return 2
     except KeyboardInterrupt:
-        Console(stderr=True).print(f"telperion {arguments.name}: stopped; the same command goes on from here")
+        Console(stderr=True).print(f"telperion {arguments.name}: {_stopped(arguments)}", markup=False, highlight=False)
         return 130
     return 0
+
+
+def _stopped(arguments: argparse.Namespace) -> str:
+    """Say what Ctrl-C leaves of a command."""
+    if arguments.name in GOES_ON:
+        return "stopped; the same command goes on from here"
+    if arguments.name == "demo" and arguments.data is None:
+        kept = arguments.keep is not None and arguments.keep.is_dir()
+        return f"stopped; {arguments.keep} keeps what is there so far" if kept else "stopped; nothing is kept"
+    return "stopped"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,29 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     tree.add_argument("tree", nargs="?", default="elasticc")
     tree.set_defaults(command=_tree)
 
-    simulate = add("simulate", help="simulate light curves of the classes of a tree as the survey would see them")
-    simulate.add_argument("tree", choices=["elasticc"])
-    simulate.add_argument("-n", type=int, default=10_000, help="light curves in all")
-    simulate.add_argument("-o", "--output", type=Path, required=True, help="folder, or with --gallery the picture")
-    simulate.add_argument("--seed", type=int, default=0)
-    simulate.add_argument("-j", "--jobs", type=int, default=1, help="processes")
-    simulate.add_argument("--mix", default="oracle", help="oracle, root, even, rates, or classes: 'KN=1,TDE=2'")
-    simulate.add_argument("--format", choices=["parquet", "snana"], default="parquet")
-    simulate.add_argument("--held-out", action="store_true", help="a test set: shifted populations, other templates")
-    simulate.add_argument("--opsim", type=Path, help="a list of pointings in place of the one that ships")
-    simulate.add_argument("--templates", type=Path, help="folder of template files, used for the classes they cover")
-    simulate.add_argument("--both", action="store_true", help="half from templates, half from formulae")
-    simulate.add_argument("--single", type=float, default=0.0, help="share of objects that trigger on one detection")
-    simulate.add_argument("--whole", type=float, default=0.0, help="share of objects that keep rows of all seasons")
-    simulate.add_argument("--gallery", action="store_true", help="draw a page of light curves of each class instead")
-    simulate.add_argument("--night", action="store_true", help="alert packets of a night, visit by visit, in its place")
-    simulate.add_argument("--visits", type=int, help="of a night: visits, over which the light curves are spread")
-    simulate.add_argument("--alerts", type=int, help="light curves a visit")
-    simulate.add_argument("--nights", type=int, default=1)
-    simulate.add_argument("--late", type=float, default=1.0, help="mean days until forced photometry is known")
-    simulate.add_argument("--schema", type=Path, help="folder of Rubin's schemas, the newest of which packets have")
-    simulate.add_argument("--cutouts", action="store_true", help="packets with images of noise, as large as real ones")
-    simulate.set_defaults(command=_simulate)
+    add_simulate(add("simulate", help="simulate light curves of the classes of a tree as the survey would see them"))
 
     realism = add("realism", help="how near a simulated survey comes to other light curves, and what it leaks")
     realism.add_argument("sky", type=Path, help="the simulated survey")
@@ -163,36 +152,8 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("--level", type=float, help="of what is promised, for confident_node; by default .9")
     _add_view(classify)
     classify.set_defaults(command=_classify)
-    _add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
+    add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
     return parser
-
-
-def _add_stream(stream: argparse.ArgumentParser) -> None:
-    stream.add_argument("source", help="kafka://HOST:PORT/TOPIC, or a file or folder of alerts")
-    stream.add_argument("-m", "--model", default="elasticc", help="a shipped classifier or a folder")
-    stream.add_argument("-o", "--output", dest="outputs", nargs="+", required=True, metavar="[FORMAT+]PLACE", help=(
-        "kafka://HOST:PORT/TOPIC, FILE.jsonl or FOLDER; FORMAT is avro, elasticc, json, lasair or parquet"
-    ))  # fmt: skip
-    stream.add_argument("-s", "--state", type=Path, required=True, help="folder that keeps what is known of objects")
-    stream.add_argument("--dead", default="", help="topic or file for packets that cannot be read")
-    stream.add_argument("--filter", dest="keep", default="", help="publish these only: 'TDE > 0.5 and days < 30'")
-    stream.add_argument("--context", type=Path, help="catalogue of hosts, matched by position: Parquet or HATS")
-    stream.add_argument("--radius", type=float, default=1.5, help="of that match, arcsec")
-    stream.add_argument("--dust", type=Path, help="HEALPix map of E(B-V), for alerts that have none")
-    stream.add_argument("--schemas", type=Path, help="folder of alert schemas (*.alert.avsc)")
-    stream.add_argument("--workers", type=int, default=1, help="processes that share the topic")
-    stream.add_argument("--group", default="telperion", help="Kafka's consumer group")
-    stream.add_argument("--kafka", nargs="+", default=[], metavar="KEY=VALUE", help="settings of librdkafka")
-    stream.add_argument("--follow", action="store_true", help="wait for further files")
-    stream.add_argument("--settle", type=float, default=3.0, help="days until photometry of a visit is complete")
-    stream.add_argument("--batch", dest="most", type=int, default=2000, help="most alerts of a batch")
-    stream.add_argument("--store-size", type=_gibibytes, default=2**38, dest="largest", metavar="GIB", help=(
-        "how large the store of a worker may grow"))  # fmt: skip
-    stream.add_argument("--durable", action="store_true", help="wait for the disk with each batch")
-    stream.add_argument("--metrics", type=int, default=0, metavar="PORT", help="answer Prometheus there")
-    stream.add_argument("--topic", default="telperion", help="of annotations for Lasair")
-    stream.add_argument("--url", default="", help="of annotations for Lasair; {objectId} is replaced")
-    stream.set_defaults(command=_stream)
 
 
 def _add_changes(parser: argparse.ArgumentParser) -> None:
@@ -207,61 +168,6 @@ def _add_view(parser: argparse.ArgumentParser) -> None:
 
 def _tree(arguments: argparse.Namespace) -> None:
     Console().print(telperion.Taxonomy.load(arguments.tree).draw(), highlight=False)
-
-
-def _simulate(arguments: argparse.Namespace) -> None:
-    from telperion.simulate.cadence import Cadence
-    from telperion.simulate.kinds import KINDS, both, counts, mix
-    from telperion.simulate.observe import Rules
-    from telperion.simulate.packets import newest_schema
-    from telperion.simulate.rates import expected
-    from telperion.simulate.save import save
-    from telperion.simulate.save_night import light_curves_folder
-    from telperion.simulate.shifted import shifted
-
-    cadence = Cadence.from_opsim(arguments.opsim, seed=arguments.seed) if arguments.opsim else None
-    kinds = KINDS
-    if arguments.templates:
-        from telperion.simulate.library import library
-        from telperion.simulate.literature import templates
-
-        kinds = library(arguments.templates, held_out=arguments.held_out)
-        kinds = both(KINDS, kinds) if arguments.both else kinds
-        Console().print(f"from templates: {', '.join(templates(kinds))}; all other classes from formulae")
-    if arguments.held_out:
-        kinds = shifted(kinds)
-    if arguments.gallery:
-        from telperion.light_curve_figures import gallery_figure
-        from telperion.simulate.survey import batches
-
-        (curves,) = batches(dict.fromkeys(kinds, GALLERY), kinds, cadence, seed=arguments.seed)
-        gallery_figure(curves, list(kinds), GALLERY).savefig(arguments.output)
-        return
-    shares = expected(kinds, cadence) if arguments.mix == "rates" else mix(arguments.mix)
-    wanted = counts(arguments.n, shares)
-    folder = light_curves_folder(arguments.output) if arguments.night else arguments.output
-    schema = newest_schema(arguments.schema) if arguments.schema else None
-    with progress_bar() as progress:
-        total = save(
-            folder, wanted, kinds=kinds, cadence=cadence, seed=arguments.seed, jobs=arguments.jobs,
-            form=arguments.format, rules=Rules(arguments.single, arguments.whole), progress=progress,
-        )  # fmt: skip
-    Console().print(f"{total:,} light curves: {folder}")
-    if arguments.night:
-        _night(arguments, folder, schema)
-
-
-def _night(arguments: argparse.Namespace, folder: Path, schema: Node | None) -> None:
-    from telperion.simulate.night import Night
-    from telperion.simulate.save_night import save_night
-
-    night = Night(
-        telperion.read(folder), visits=arguments.visits, alerts=arguments.alerts, nights=arguments.nights,
-        delay=arguments.late, seed=arguments.seed, schema=schema, cutouts=arguments.cutouts,
-    )  # fmt: skip
-    with progress_bar() as progress:
-        total = save_night(arguments.output, night, progress=progress)
-    Console().print(f"{total:,} alerts in {len(night):,} visits: {arguments.output}")
 
 
 def _realism(arguments: argparse.Namespace) -> None:
@@ -464,24 +370,6 @@ def _classify(arguments: argparse.Namespace) -> None:
     pq.write_table(table, arguments.output, compression="zstd")
     rate = table.num_rows / (time.perf_counter() - started)
     Console().print(f"{table.num_rows:,} rows to {arguments.output} ({rate:,.0f} light curves a second)")
-
-
-def _stream(arguments: argparse.Namespace) -> None:
-    from telperion.serve.monitor import status_table
-    from telperion.serve.run import run
-    from telperion.serve.stream import Stream
-
-    chosen = {field.name: getattr(arguments, field.name) for field in fields(Stream)}
-    chosen["outputs"] = tuple(arguments.outputs)
-    if wrong := [pair for pair in arguments.kafka if "=" not in pair]:
-        raise ValueError(f"--kafka takes KEY=VALUE, not {wrong[0]!r}")
-    chosen["kafka"] = dict(pair.split("=", 1) for pair in arguments.kafka)
-    status = run(Stream(**chosen), workers=arguments.workers, metrics=arguments.metrics)
-    Console().print(status_table(status))
-
-
-def _gibibytes(text: str) -> int:
-    return max(int(float(text) * 2**30), 2**20)
 
 
 def _demo(arguments: argparse.Namespace) -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 
 import numpy as np
@@ -143,3 +144,70 @@ def test_one_file_is_a_source_too(folder):
     assert [one.n_packets for one in take_all(source)] == [4]
     with pytest.raises(FileNotFoundError, match="nowhere"):
         Files(folder / "nowhere")
+
+
+def test_a_large_file_is_taken_in_batches_and_each_can_be_gone_on_from(folder, packets):
+    bodies = [value[5:] for _, value in packets[:36]]
+    (folder / "visit-4b.avro").write_bytes(b"no alert at all")
+    (folder / "visit-5b.avro").write_bytes(container(shipped_schema(), [*bodies[15:25], bodies[0][:90], bodies[15]]))
+    whole = Files(folder)
+    whole.resume({})
+    (all_of_it,) = take_all(whole)
+    wanted = [all_of_it.origin(k) for k in range(all_of_it.n_packets)]
+    source = Files(folder, most=7)
+    source.resume({})
+    taken = take_all(source)
+    assert [one.n_packets for one in taken] == [7] * 7 == [7] * (all_of_it.n_packets // 7)
+    assert [one.origin(k) for one in taken for k in range(one.n_packets)] == wanted
+    assert np.concatenate([one.alerts.alert_id for one in taken]).tolist() == all_of_it.alerts.alert_id.tolist()
+    firsts = np.cumsum([0, *(one.n_packets for one in taken)])
+    for name in ("packet", "repeated", "solar_system"):
+        found = [getattr(one.alerts, name) + first for one, first in zip(taken, firsts, strict=False)]
+        assert np.concatenate(found).tolist() == getattr(all_of_it.alerts, name).tolist()
+    broken = [one.origin(broken.packet) for one in taken for broken in one.alerts.broken]
+    assert broken == [all_of_it.origin(broken.packet) for broken in all_of_it.alerts.broken]
+    assert len(broken) == 3
+    assert all_of_it.alerts.repeated.size
+    kinds = set()
+    for k, one in enumerate(taken):
+        (position,) = json.loads(json.dumps(one.positions)).values()
+        kinds.add(type(position))
+        again = Files(folder, most=7)
+        again.resume(json.loads(json.dumps(one.positions)))
+        rest = take_all(again)
+        assert [each.origin(j) for each in rest for j in range(each.n_packets)] == wanted[firsts[k + 1] :]
+    assert kinds == {str, list}
+    with pytest.raises(ValueError, match="0 alerts a batch"):
+        Files(folder, most=0)
+
+
+def test_a_file_that_is_gone_or_shorter_when_it_is_gone_on_from_harms_no_other(folder):
+    source = Files(folder, most=7)
+    source.resume({})
+    positions = source.take().positions
+    assert list(positions.values()) == [["visit-3.avro", 1]]
+    (folder / "visit-3.avro").write_bytes(b"")
+    source.resume(positions)
+    assert sum(one.n_packets for one in take_all(begun_again(folder, positions))) == 26
+    (folder / "visit-3.avro").unlink()
+    assert sum(one.n_packets for one in take_all(begun_again(folder, positions))) == 26
+
+
+def begun_again(folder, positions) -> Files:
+    source = Files(folder, most=7)
+    source.resume(positions)
+    return source
+
+
+def test_a_packet_that_is_a_file_is_known_by_its_bytes(folder, packets):
+    cut = packets[0][1][:90]
+    (folder / "visit-2b.avro").write_bytes(cut)
+    (folder / "visit-3b.avro").mkdir()
+    (folder / "visit-4b.avro").write_bytes(container(shipped_schema(), [cut[5:], packets[40][1][5:]]))
+    source = Files(folder, {100: shipped_schema()}, most=5)
+    source.resume({})
+    taken = take_all(source)
+    letters = [(one.origin(broken.packet), one.content(broken.packet)) for one in taken for broken in one.alerts.broken]
+    assert letters[:2] == [(Origin("visit-2b.avro", 0), cut), (Origin("visit-3b.avro", 0), b"")]
+    assert {content for origin, content in letters[2:]} == {b""}
+    assert {origin.place for origin, _ in letters[2:]} == {"visit-4b.avro"}

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from telperion.encode.view import view
 from telperion.formats.packets import decode_alerts
 from telperion.serve.avro_messages import AvroMessages
-from telperion.serve.kafka import KafkaSink, publish, read_on
+from telperion.serve.kafka import KafkaSink, KafkaTopic, read_on
 from telperion.serve.outbox import Message
 from telperion.serve.read_answers import read_answers
 from telperion.serve.stream import Stream, provenance
@@ -92,7 +92,7 @@ def check_answers(broker, topic, packets, flagship) -> None:
 
 
 def test_a_topic_of_alerts_becomes_a_topic_of_answers(broker, packets, flagship, tmp_path):
-    publish(broker, "plain", packets, partitions=2)
+    KafkaTopic(broker, "plain", partitions=2).send(packets)
     stream = Stream(
         f"kafka://{broker}/plain", (f"kafka://{broker}/plain-answers",), tmp_path, kafka=PROMPT, most=50, group="plain"
     )
@@ -104,7 +104,7 @@ def test_a_topic_of_alerts_becomes_a_topic_of_answers(broker, packets, flagship,
 
 
 def test_several_topics_get_each_its_own_kind_of_answer(broker, packets, tmp_path):
-    publish(broker, "kinds", packets[:30])
+    KafkaTopic(broker, "kinds").send(packets[:30])
     outputs = tuple(f"{kind}+kafka://{broker}/kinds-{kind}" for kind in ("avro", "elasticc", "json", "lasair"))
     run_until(
         Stream(f"kafka://{broker}/kinds", outputs, tmp_path, kafka=PROMPT, group="kinds"),
@@ -120,7 +120,7 @@ def test_broken_packets_go_to_their_own_topic(broker, packets, tmp_path, rng):
     for k in range(0, 40, 5):
         key, value = mixed[k]
         mixed[k] = key, value[: int(rng.integers(0, len(value)))]
-    publish(broker, "mixed", mixed)
+    KafkaTopic(broker, "mixed").send(mixed)
     stream = Stream(
         f"kafka://{broker}/mixed", (f"kafka://{broker}/mixed-answers",), tmp_path, kafka=PROMPT, group="mixed",
         dead=f"kafka://{broker}/mixed-dead",
@@ -148,6 +148,21 @@ def test_answers_that_are_there_are_not_published_again(broker):
     assert [message.value() for message in read_topic(broker, "again")] == [b"%d" % k for k in range(10)]
 
 
+def test_answers_to_files_whose_names_are_no_text_are_published_once_too(broker):
+    origins = [Origin(os.fsdecode(name), 0) for name in (b"\xff.avro", b"\xe9 a.avro", "ψ.avro".encode())]
+    messages = [Message(origin, b"a", b"%d" % k) for k, origin in enumerate(origins)]
+    first, second = KafkaSink(broker, "odd-names"), KafkaSink(broker, "odd-names")
+    first.resume("")
+    first.publish(messages[:1])
+    mark = first.flush()
+    first.publish(messages[1:2])
+    first.flush()  # and then it is killed, before the account knows
+    second.resume(mark)
+    second.publish(messages[1:])
+    second.flush()
+    assert [message.value() for message in read_topic(broker, "odd-names")] == [b"0", b"1", b"2"]
+
+
 def test_no_broker_is_said_so(tmp_path):
     stream = Stream("kafka://127.0.0.1:1/alerts", (str(tmp_path / "a.jsonl"), "kafka://127.0.0.1:1/answers"), tmp_path)
     with pytest.raises(ConnectionError, match="no broker answers"):
@@ -159,7 +174,7 @@ def test_no_broker_is_said_so(tmp_path):
 def test_workers_killed_at_any_moment_lose_double_and_reorder_nothing(broker, packets, flagship, tmp_path, rng, kills):
     many = packets
     topic = f"killed-{kills}"
-    publish(broker, topic, many, partitions=4)
+    KafkaTopic(broker, topic, partitions=4).send(many)
     stream = Stream(
         f"kafka://{broker}/{topic}", (f"kafka://{broker}/{topic}-answers",), tmp_path, kafka=PROMPT, most=4, group=topic
     )  # fmt: skip

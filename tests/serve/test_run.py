@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
 pytest.importorskip("numba", reason="the stream needs telperion[stream]")
 from telperion.cli import main
+from telperion.serve import run as module
 from telperion.serve.run import run
 from telperion.serve.stream import Stream
 from telperion.serve.worker import COUNTS
@@ -191,6 +192,94 @@ def test_a_port_that_is_taken_is_said_and_signals_are_left_as_they_were(folder, 
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+class Child:
+    """A process that is over as soon as it is begun."""
+
+    def __init__(self, code: int) -> None:
+        self.exitcode = code
+
+    def is_alive(self) -> bool:
+        return False
+
+    def terminate(self) -> None: ...
+
+    def join(self) -> None: ...
+
+
+@pytest.fixture
+def endings(monkeypatch, tmp_path):
+    """Run workers that end with some codes, the last of them again and again; gives how many were begun."""
+
+    def go(codes: list[int], most: int = 40) -> int:
+        begun: list[int] = []
+
+        def begin(_, stream, number):
+            begun.append(codes[min(len(begun), len(codes) - 1)])
+            if len(begun) == most:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return Child(begun[-1])
+
+        monkeypatch.setattr(module, "_begin", begin)
+        stream = Stream("kafka://127.0.0.1:1/a", (str(tmp_path / "a.jsonl"),), tmp_path / "state")
+        try:
+            module._run_processes(stream, 1, (stop := module._Stop()), lambda _: None)
+        finally:
+            stop.forget()
+            go.begun = len(begun)
+        return len(begun)
+
+    monkeypatch.setattr(module, "_EVERY", 0.001)
+    monkeypatch.setattr(module, "_AGAIN", 0.0)
+    return go
+
+
+@pytest.mark.parametrize(("code", "words"), [(-signal.SIGBUS, "signal 7"), (1, "status 1")])
+def test_a_worker_that_crashes_at_once_again_and_again_is_given_up(endings, code, words):
+    with pytest.raises(RuntimeError, match=rf"worker 0 ended 5 times in a row .*, last with {words}: it is not begun"):
+        endings([code])
+    assert endings.begun == 5
+
+
+def test_a_worker_that_cannot_go_on_is_given_up_at_once(endings):
+    with pytest.raises(ValueError, match="cannot go on"):
+        endings([module._WRONG])
+    assert endings.begun == 1
+
+
+def test_a_worker_whose_broker_is_away_is_begun_anew_as_long_as_it_takes(endings):
+    assert endings([-9, -9, -9, -9, module._AWAY]) == 40
+
+
+def test_a_worker_that_crashes_now_and_then_is_begun_anew(endings, monkeypatch):
+    monkeypatch.setattr(module, "_SOON", 0.0)
+    assert endings([-9]) == 40
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConnectionError("away"), module._AWAY),
+        (OSError("full"), 1),
+        (FileNotFoundError("gone"), module._WRONG),
+        (ValueError("no such filter"), module._WRONG),
+    ],
+)
+def test_a_worker_says_by_its_code_whether_it_is_worth_another_try(monkeypatch, capsys, error, code):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(module, "run_worker", fail)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        with pytest.raises(SystemExit) as ended:
+            module._child(None, 3)
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
+    assert ended.value.code == code
+    assert capsys.readouterr().err == f"worker 3: {error}\n"
+
+
 def children(process: int) -> list[int]:
     """Worker processes of a process."""
     found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
@@ -201,7 +290,7 @@ def children(process: int) -> list[int]:
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="children are found in /proc")
 def test_workers_share_a_topic_and_one_that_is_killed_is_begun_anew(broker, packets, tmp_path):
     kafka = pytest.importorskip("telperion.serve.kafka")
-    kafka.publish(broker, "shared", packets[:40], partitions=2)
+    kafka.KafkaTopic(broker, "shared", partitions=2).send(packets[:40])
     settings = ["--kafka", "session.timeout.ms=6000", "heartbeat.interval.ms=1000"]
     arguments = [
         f"kafka://{broker}/shared",
@@ -229,7 +318,7 @@ def test_workers_share_a_topic_and_one_that_is_killed_is_begun_anew(broker, pack
         assert len(first) == 2
         if KILL:
             os.kill(first[0], signal.SIGKILL)
-        kafka.publish(broker, "shared", packets[40:], partitions=2)
+        kafka.KafkaTopic(broker, "shared", partitions=2).send(packets[40:])
         until(lambda: len(children(process.pid)) == 2 and (not KILL or first[0] not in children(process.pid)))
         until(lambda: len(answers()) >= len(packets))
         process.send_signal(signal.SIGTERM)

@@ -1,3 +1,4 @@
+import base64
 import json
 import shutil
 
@@ -58,10 +59,11 @@ def test_every_alert_of_a_folder_is_answered_once_as_the_batch_classifier_does(f
     assert not (tmp_path / "state" / "dead.jsonl").read_text()
 
 
-def test_a_stream_that_breaks_off_anywhere_goes_on_as_if_it_had_not(folder, tmp_path, rng):
+@pytest.mark.parametrize("most", [2000, 7])
+def test_a_stream_that_breaks_off_anywhere_goes_on_as_if_it_had_not(folder, tmp_path, rng, most):
     files = sorted(folder.glob("visit-*.avro"))
     whole, broken = (
-        Stream(str(place), (f"{place}.jsonl", f"{place}-table"), tmp_path / f"{place.name}-state")
+        Stream(str(place), (f"{place}.jsonl", f"{place}-table"), tmp_path / f"{place.name}-state", most=most)
         for place in (tmp_path / "whole", tmp_path / "broken")
     )
     for name in ("whole", "broken"):
@@ -107,6 +109,9 @@ def test_broken_packets_are_set_aside_with_the_reason_and_harm_no_other(folder, 
     assert counts["dead"] == len(dead) == 6
     assert all(letter["reason"] for letter in dead)
     assert dead[-1]["place"] == "packet-99.avro"
+    letters = [base64.b64decode(letter["packet"]) for letter in dead]  # each is a file of its own
+    assert letters == [(some / letter["place"]).read_bytes() for letter in dead]
+    assert letters[-1] == b"nothing of the kind"
 
 
 def test_an_alert_that_no_light_curve_can_be_made_of_harms_no_other(folder, tmp_path, monkeypatch):

@@ -89,6 +89,22 @@ class Alerts:
             dropped={}, solar_system=no, repeated=no, broken=[],
         )  # fmt: skip
 
+    def of_packets(self, first: int, last: int) -> Alerts:
+        """Give what came of the packets from `first` to before `last`, which then count from 0; not what was dropped.
+
+        Parameters
+        ----------
+        first, last : int
+        """
+        chosen = self[(self.packet >= first) & (self.packet < last)]
+        moving, again = (
+            packets[(packets >= first) & (packets < last)] for packets in (self.solar_system, self.repeated)
+        )
+        broken = [each._replace(packet=each.packet - first) for each in self.broken if first <= each.packet < last]
+        return replace(
+            chosen, packet=chosen.packet - first, solar_system=moving - first, repeated=again - first, broken=broken
+        )
+
     def light_curves(self, mwebv: ArrayLike | None = None, *, by_object: bool = False) -> LightCurves:
         """Give the rows as light curves, corrected for dust in the Milky Way where E(B-V) is known.
 

@@ -38,7 +38,8 @@ def decode_alerts(messages: Sequence[bytes], schemas: Mapping[int, Node] | None 
     messages : sequence of bytes
         Packets in Confluent's wire format (Rubin), or object container files of one alert (ZTF), mixed as they come.
     schemas : mapping of int to Node, optional
-        By registry id, as `telperion.formats.avro.read_schemas` gives them; container files bring their own.
+        By registry id, as `telperion.formats.avro.read_schemas` gives them; container files bring their own. One that
+        is known and of no use may raise a ValueError, which breaks its packets.
 
     Returns
     -------
@@ -247,12 +248,14 @@ class _Batch:
             number = head[:, 1:].astype(np.int64) @ (256 ** np.arange(_HEADER - 2, -1, -1))
             for schema_id in np.unique(number[framed]).tolist():
                 which = framed & (number == schema_id)
-                if schema_id in self.schemas:
-                    bodies = Bodies(buffer, starts[which] + _HEADER, stops[which])
-                    self.add_bodies(self.schemas[schema_id], bodies, packet[which], _HEADER)
-                else:
-                    reason = f"the schema id {schema_id} is unknown"
+                try:
+                    schema = self.schemas[schema_id]
+                except (KeyError, ValueError) as error:
+                    reason = f"the schema id {schema_id} is unknown" if isinstance(error, KeyError) else str(error)
                     self.broken += [Broken(k, reason, 1) for k in packet[which].tolist()]
+                else:
+                    bodies = Bodies(buffer, starts[which] + _HEADER, stops[which])
+                    self.add_bodies(schema, bodies, packet[which], _HEADER)
             self.count += int(framed.sum()) if not one_each else packet.size
             found: dict[Node, list[tuple[Bodies, NDArray[np.int64]]]] = {}
             for k in np.flatnonzero(~framed).tolist():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ EVERY = 1.0
 """Seconds between the commits of the group's positions."""
 
 _ORIGIN = "telperion-origin"  # header of a message: the packet that it answers, as "topic/partition offset"
+_NAMES = "utf-8", "surrogateescape"  # names of files may be any bytes
+_STEP = 0.2  # no signal is heard meanwhile
 _WAIT = 10.0
 _LONG = 60.0
 
@@ -219,7 +221,7 @@ class KafkaSink:
                 try:
                     self._producer.produce(
                         self.topic, message.value, message.key or None, _partition(place) % self._partitions,
-                        on_delivery=self._told, headers={_ORIGIN: f"{place} {number}".encode()},
+                        on_delivery=self._told, headers={_ORIGIN: f"{place} {number}".encode(*_NAMES)},
                     )  # fmt: skip
                     break
                 except BufferError:
@@ -255,8 +257,74 @@ class KafkaSink:
             self._ends[partition] = max(self._ends.get(partition, 0), message.offset() + 1)
             for name, value in message.headers() or ():
                 if name == _ORIGIN:
-                    where, _, number = value.decode().rpartition(" ")
+                    where, _, number = value.decode(*_NAMES).rpartition(" ")
                     self._answered.add(Origin(where, int(number)))
+
+
+class KafkaTopic:
+    """A topic that packets are sent into, each to the partition of its key.
+
+    Parameters
+    ----------
+    brokers, topic : str
+    partitions : int
+        Of the topic, where it has to be made.
+    settings : mapping, optional
+        Of librdkafka, beside those.
+
+    Raises
+    ------
+    ConnectionError
+        No broker answers, or it does not make the topic.
+    """
+
+    def __init__(
+        self, brokers: str, topic: str, *, partitions: int = 1, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        self.name, self.topic = f"kafka://{brokers}/{topic}", topic
+        own = {"bootstrap.servers": brokers, **_shared(settings or {})}
+        _make(own, topic, partitions)
+        self._producer = Producer({"acks": "all", "linger.ms": 20} | own)
+        self._failed: list[str] = []
+
+    def send(self, packets: Iterable[tuple[bytes, bytes]]) -> None:
+        """Send packets with their keys, in their order, and wait until the broker has all.
+
+        Raises
+        ------
+        ConnectionError
+            It does not take them; how many it has is not known then.
+        """
+        self._failed.clear()
+        try:
+            for key, value in packets:
+                while True:
+                    try:
+                        self._producer.produce(self.topic, value, key, on_delivery=self._told)
+                        break
+                    except BufferError:
+                        self._wait(len(self._producer) // 2)
+                self._producer.poll(0)
+            self._wait(0)
+        except BaseException:
+            self._producer.purge()  # or they would go on being sent, Ctrl-C or not
+            self._producer.flush(_STEP)
+            raise
+
+    def _told(self, error: KafkaError | None, _: Any) -> None:
+        if error is not None:
+            self._failed.append(error.str())
+
+    def _wait(self, most: int) -> None:
+        """Wait until so many are under way at most."""
+        left, until = len(self._producer), time.monotonic() + _LONG
+        while left > most or self._failed:
+            now = self._producer.flush(_STEP)
+            if self._failed or time.monotonic() > until:
+                why = self._failed[0] if self._failed else f"none of {now} packets is taken for {_LONG:g} s"
+                raise ConnectionError(f"{self.topic}: {why}")
+            if now < left:
+                left, until = now, time.monotonic() + _LONG
 
 
 def read_on(settings: Mapping[str, Any], topic: str, partition: int, start: int = 0) -> Iterator[Any]:
@@ -282,18 +350,6 @@ def read_on(settings: Mapping[str, Any], topic: str, partition: int, start: int 
         raise ConnectionError(f"{topic}/{partition}: nothing comes for {_LONG:g} s")
     finally:
         reader.close()
-
-
-def publish(
-    brokers: str, topic: str, packets: Sequence[tuple[bytes, bytes]], *, partitions: int = 1
-) -> None:  # pragma: no cover
-    """Send packets with their keys to a topic."""
-    _make({"bootstrap.servers": brokers}, topic, partitions)
-    producer = Producer({"bootstrap.servers": brokers, "acks": "all", "linger.ms": 20})
-    for key, value in packets:
-        producer.produce(topic, value, key)
-        producer.poll(0)
-    producer.flush()
 
 
 def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:

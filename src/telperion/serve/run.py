@@ -21,8 +21,8 @@ from telperion.serve.worker import COUNTS
 _EVERY = 0.5
 _LINES = 60.0
 _AGAIN = 2.0
-_FAILED = 1
-_WRONG = 2  # what a worker exits with that would fail again
+_SOON, _MOST = 120.0, 5  # a worker that ends so many times in a row, each within so many seconds, is given up
+_WRONG, _AWAY = 2, 3  # what a worker exits with that would fail again, or waits for a broker; 1 is any other error
 
 
 def run(
@@ -34,7 +34,8 @@ def run(
     ----------
     stream : Stream
     workers : int
-        Processes, each with a store of its own; of a topic they share the partitions. One that is killed is begun anew.
+        Processes, each with a store of its own; of a topic they share the partitions. One that is killed is begun anew,
+        as long as it does not end again and again at once.
     metrics : int
         Port on which Prometheus is answered; 0 for none.
     console : rich.console.Console, optional
@@ -51,6 +52,8 @@ def run(
     ------
     ValueError
         Several workers are asked for on files, or what a stream is made of cannot be.
+    RuntimeError
+        One of several workers ends again and again soon after it is begun.
     """
     if workers < 1 or (workers > 1 and not stream.is_topic):
         raise ValueError(f"{workers} workers: files are read by one, a topic by one or more")
@@ -107,6 +110,7 @@ def _run_processes(stream: Stream, workers: int, stop: _Stop, show: Callable[[St
     context = multiprocessing.get_context("spawn")
     folders = [stream.folder(number) for number in range(workers)]
     running = {number: _begin(context, stream, number) for number in range(workers)}
+    begun, ended = dict.fromkeys(running, time.monotonic()), dict.fromkeys(running, 0)
     try:
         while not stop.asked:
             time.sleep(_EVERY)
@@ -116,8 +120,12 @@ def _run_processes(stream: Stream, workers: int, stop: _Stop, show: Callable[[St
                     continue
                 if process.exitcode == _WRONG:
                     raise ValueError(f"worker {number} cannot go on: its message stands above")
+                soon = process.exitcode != _AWAY and time.monotonic() - begun[number] < _SOON
+                ended[number] = ended[number] + 1 if soon else 0
+                if ended[number] == _MOST:
+                    raise RuntimeError(_crashed(number, process.exitcode))
                 time.sleep(_AGAIN)
-                running[number] = _begin(context, stream, number)
+                running[number], begun[number] = _begin(context, stream, number), time.monotonic()
     finally:
         for process in running.values():
             process.terminate()
@@ -126,6 +134,15 @@ def _run_processes(stream: Stream, workers: int, stop: _Stop, show: Callable[[St
     status = together([status for folder in folders if (status := read_status(folder))])
     show(status)
     return status
+
+
+def _crashed(number: int, code: int) -> str:
+    """Say that a worker is given up, and what it ended with: a signal or a status."""
+    how = f"signal {-code}" if code < 0 else f"status {code}"
+    return (
+        f"worker {number} ended {_MOST} times in a row within {_SOON:g} s, last with {how}: it is not begun again; "
+        "what it said stands above, if anything; its store may be damaged, and may be moved away"
+    )
 
 
 def _begin(context: Any, stream: Stream, number: int) -> Any:
@@ -140,8 +157,9 @@ def _child(stream: Stream, number: int) -> None:
         run_worker(stream, number, stop=lambda: stop.asked or (parent is not None and not parent.is_alive()))
     except (ValueError, KeyError, ImportError, OSError, StoreError) as error:
         Console(stderr=True).print(f"worker {number}: {error}", markup=False, highlight=False)
-        again = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)  # such as a broker that is away
-        sys.exit(_FAILED if again else _WRONG)
+        if isinstance(error, ConnectionError):  # such as of a broker that is away
+            sys.exit(_AWAY)
+        sys.exit(1 if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) else _WRONG)
 
 
 class _Stop:

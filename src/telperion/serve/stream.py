@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from telperion.classifier import Classifier, load
 from telperion.formats.avro import Node, schema_id
 from telperion.formats.packets import known_schemas
+from telperion.serve.addresses import KAFKA
 from telperion.serve.answers import Provenance
 from telperion.serve.avro_messages import AvroMessages, ElasticcMessages
 from telperion.serve.engine import SETTLE, Engine
@@ -23,12 +23,12 @@ from telperion.serve.filters import Filter
 from telperion.serve.folders import LinesFile, ParquetFolder
 from telperion.serve.json_messages import JsonMessages, LasairMessages
 from telperion.serve.outbox import Sink
+from telperion.serve.registry import Registry
 from telperion.serve.store import LARGEST, Store
 from telperion.serve.taken import Source
 from telperion.serve.worker import Encoder, Lookup, Worker
 from telperion.simulate.packets import shipped_schema
 
-_KAFKA = re.compile(r"kafka://(?P<brokers>[^/]+)/(?P<topic>[A-Za-z0-9._-]+)")
 _FORMATS = ("avro", "elasticc", "json", "lasair", "parquet")
 
 
@@ -56,8 +56,9 @@ class Stream:
         Of consumers of Kafka, which share the partitions of a topic.
     follow : bool
         Whether to wait for further files.
-    schemas : path, optional
-        A folder with schemas of alerts, for packets that do not bring theirs.
+    schemas : path or str, optional
+        A folder with schemas of alerts, for packets that do not bring theirs, or ``http://host:port`` of a registry
+        that has them (`telperion.serve.registry.Registry`).
     settle : float, d
         As `telperion.serve.engine.Engine` has it.
     most : int
@@ -86,7 +87,7 @@ class Stream:
     keep: str = ""
     group: str = "telperion"
     follow: bool = False
-    schemas: Path | None = None
+    schemas: str | Path | None = None
     settle: float = SETTLE
     most: int = 2000
     context: Path | None = None
@@ -101,7 +102,7 @@ class Stream:
     @property
     def is_topic(self) -> bool:
         """Whether alerts come from Kafka."""
-        return _KAFKA.fullmatch(self.source) is not None
+        return KAFKA.fullmatch(self.source) is not None
 
     def folder(self, number: int) -> Path:
         """Give the folder of a worker's store."""
@@ -136,10 +137,10 @@ class Stream:
         return made[0]
 
     def _source(self, sinks: list[Sink], made: list[Worker]) -> Source:
-        match = _KAFKA.fullmatch(self.source)
-        schemas = dict(known_schemas(self.schemas)) | _own_schemas()
+        match = KAFKA.fullmatch(self.source)
+        schemas = self._schemas()
         if not match:
-            return Files(self.source, schemas or None, follow=self.follow)
+            return Files(self.source, schemas, follow=self.follow, most=self.most)
         from telperion.serve.kafka import KafkaSink, KafkaSource
 
         topics = [sink for sink in sinks if isinstance(sink, KafkaSink)]
@@ -153,6 +154,12 @@ class Stream:
             mark=lambda partition: " ".join(sink.mark(partition) for sink in topics), given=given,
             leaving=lambda: made[0].settle(),
         )  # fmt: skip
+
+    def _schemas(self) -> Mapping[int, Node]:
+        """Give schemas of packets, ours among them; in a registry its id may be another one's."""
+        if "://" in str(self.schemas):
+            return Registry(str(self.schemas), _own_schemas())
+        return dict(known_schemas(self.schemas)) | _own_schemas()
 
     def _lookup(self) -> Lookup | None:
         """Put together what is looked up by position: hosts, then dust where nothing else told of it."""
@@ -182,7 +189,7 @@ class Stream:
         if not plus or form not in _FORMATS:
             form, place = "", text
         if not form:
-            form = "avro" if _KAFKA.fullmatch(place) else "json" if place.endswith(".jsonl") else "parquet"
+            form = "avro" if KAFKA.fullmatch(place) else "json" if place.endswith(".jsonl") else "parquet"
         sink = self._sink(place, form, number)
         if form == "parquet":
             return sink, lambda answers: [_stream(answers.to_arrow(about))] if len(answers) else []
@@ -195,12 +202,12 @@ class Stream:
         return sink, kinds[form]().encode
 
     def _sink(self, place: str, form: str, number: int) -> Sink:
-        if match := _KAFKA.fullmatch(place):
+        if match := KAFKA.fullmatch(place):
             if form == "parquet":
                 raise ValueError(f"{place}: Parquet goes into a folder")
             from telperion.serve.kafka import KafkaSink, count_partitions
 
-            source = _KAFKA.fullmatch(self.source)
+            source = KAFKA.fullmatch(self.source)
             n = count_partitions(source["brokers"], source["topic"], self.kafka) if source else 1
             return KafkaSink(match["brokers"], match["topic"], partitions=n, settings=self.kafka)
         path = Path(place)

@@ -29,6 +29,22 @@ def light_curves_folder(folder: str | Path) -> Path:
     return place / LIGHT_CURVES
 
 
+def save_truth(folder: str | Path, night: Night) -> None:
+    """Write what is behind nights of alerts, and how they came about, where it is not written yet.
+
+    Raises
+    ------
+    ValueError
+        The folder holds another night, or something else.
+    """
+    place = Path(folder)
+    claim(place / CARD, night.card(), "night", {LIGHT_CURVES})
+    if not (truth := place / TRUTH).is_file():
+        partial = truth.with_name(TRUTH + ".partial")
+        pq.write_table(night.truth(), partial, compression="zstd")
+        partial.replace(truth)
+
+
 def save_night(folder: str | Path, night: Night, *, progress: Progress | None = None) -> int:
     """Write nights of alerts into a folder; what is finished there is not done again.
 
@@ -53,11 +69,7 @@ def save_night(folder: str | Path, night: Night, *, progress: Progress | None = 
         The folder holds another night, or something else.
     """
     place = Path(folder)
-    claim(place / CARD, night.card(), "night", {LIGHT_CURVES})
-    if not (truth := place / TRUTH).is_file():
-        partial = truth.with_name(TRUTH + ".partial")
-        pq.write_table(night.truth(), partial, compression="zstd")
-        partial.replace(truth)
+    save_truth(place, night)
     sizes = {place / f"visit-{number:05d}.avro": (number, int(size)) for number, size in enumerate(night.sizes) if size}
     total = sum(size for _, size in sizes.values())
     ready = sum(size for path, (_, size) in sizes.items() if path.is_file())
