@@ -5,37 +5,22 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
 pytest.importorskip("confluent_kafka", reason="the stream needs telperion[stream]")
-from confluent_kafka.admin import AdminClient
 
-from telperion.encode.view import view
-from telperion.formats.packets import decode_alerts
-from telperion.serve.avro_messages import AvroMessages
-from telperion.serve.kafka import KafkaSink, publish, read_on
+from telperion.serve.kafka import KafkaSink, publish
 from telperion.serve.outbox import Message
-from telperion.serve.read_answers import read_answers
-from telperion.serve.stream import Stream, provenance
+from telperion.serve.stream import Stream
 from telperion.serve.taken import Origin
-from telperion.simulate.packets import shipped_schema
 
 PROMPT = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
 WAIT = 100.0
-
-
-def read_topic(broker: str, topic: str) -> list:
-    """All messages of a topic, partition by partition."""
-    settings = {"bootstrap.servers": broker}
-    partitions = AdminClient(settings).list_topics(topic, timeout=10).topics[topic].partitions
-    return [message for partition in partitions for message in read_on(settings, topic, partition)]
 
 
 def run_until(stream: Stream, done, seconds: float = WAIT) -> Counter:
@@ -53,57 +38,19 @@ def run_until(stream: Stream, done, seconds: float = WAIT) -> Counter:
         worker.store.close()
 
 
-def command(stream: Stream, number: int) -> list[str]:
-    """A worker as a process, which can be killed."""
-    code = (
-        "import sys, json; from pathlib import Path; from telperion.serve.run import run_worker\n"
-        "from telperion.serve.stream import Stream\n"
-        "about = json.loads(sys.argv[1])\n"
-        "about['outputs'], about['state'] = tuple(about['outputs']), Path(about['state'])\n"
-        "run_worker(Stream(**about), int(sys.argv[2]), stop=lambda: False)"
-    )
-    about = {"source": stream.source, "outputs": stream.outputs, "state": str(stream.state), "dead": stream.dead}
-    about |= {"group": stream.group, "most": stream.most, "kafka": stream.kafka, "settle": stream.settle}
-    return [sys.executable, "-c", code, json.dumps(about), str(number)]
-
-
-def answers_of(messages: list, flagship):
-    schema = AvroMessages(provenance(flagship, "elasticc"))
-    return read_answers([message.value() for message in messages], {schema.schema_id: schema.schema})[0]
-
-
-def check_answers(broker, topic, packets, flagship) -> None:
-    """Every alert is answered once, each object's in order, and as the batch classifier answers it."""
-    messages = read_topic(broker, topic)
-    answers = answers_of(messages, flagship)
-    schema = shipped_schema()
-    alerts = decode_alerts([value for _, value in packets], {100: schema})
-    assert Counter(answers.alert_id.tolist()) == Counter(alerts.alert_id.tolist())
-    order = np.argsort(answers.alert_id)[np.argsort(np.argsort(alerts.alert_id))]
-    place = {alert: k for k, alert in enumerate(alerts.alert_id.tolist())}
-    for name in np.unique(answers.object_id):
-        own = [place[alert] for alert in answers.alert_id[answers.object_id == name].tolist()]
-        assert own == sorted(own)
-    shown = view(alerts.light_curves(), kind="alert")
-    same = answers.n_rows[order] == shown.lengths
-    assert same.mean() > 0.9
-    wanted = flagship.predict(shown, view="full")
-    np.testing.assert_allclose(answers.probabilities[order][same], wanted[same], atol=1e-5)
-
-
-def test_a_topic_of_alerts_becomes_a_topic_of_answers(broker, packets, flagship, tmp_path):
+def test_a_topic_of_alerts_becomes_a_topic_of_answers(broker, packets, read_topic, check_answers, tmp_path):
     publish(broker, "plain", packets, partitions=2)
     stream = Stream(
         f"kafka://{broker}/plain", (f"kafka://{broker}/plain-answers",), tmp_path, kafka=PROMPT, most=50, group="plain"
     )
     counts = run_until(stream, lambda counts: counts["packets"] == len(packets))
     assert counts["answered"] == len(packets)
-    check_answers(broker, "plain-answers", packets, flagship)
+    check_answers(read_topic(broker, "plain-answers"), packets)
     assert run_until(stream, lambda counts: counts["packets"] == len(packets), 20)["answered"] == len(packets)
     assert len(read_topic(broker, "plain-answers")) == len(packets)
 
 
-def test_several_topics_get_each_its_own_kind_of_answer(broker, packets, tmp_path):
+def test_several_topics_get_each_its_own_kind_of_answer(broker, packets, read_topic, tmp_path):
     publish(broker, "kinds", packets[:30])
     outputs = tuple(f"{kind}+kafka://{broker}/kinds-{kind}" for kind in ("avro", "elasticc", "json", "lasair"))
     run_until(
@@ -115,7 +62,7 @@ def test_several_topics_get_each_its_own_kind_of_answer(broker, packets, tmp_pat
         assert [message.key() for message in messages] == [key for key, _ in packets[:30]]
 
 
-def test_broken_packets_go_to_their_own_topic(broker, packets, tmp_path, rng):
+def test_broken_packets_go_to_their_own_topic(broker, packets, read_topic, tmp_path, rng):
     mixed = list(packets[:40])
     for k in range(0, 40, 5):
         key, value = mixed[k]
@@ -133,7 +80,7 @@ def test_broken_packets_go_to_their_own_topic(broker, packets, tmp_path, rng):
     assert [letter["number"] for letter in letters] == list(range(0, 40, 5))
 
 
-def test_answers_that_are_there_are_not_published_again(broker):
+def test_answers_that_are_there_are_not_published_again(broker, read_topic):
     origins = [Origin("alerts/0", k) for k in range(10)]
     first = KafkaSink(broker, "again")
     first.resume("")
@@ -156,7 +103,9 @@ def test_no_broker_is_said_so(tmp_path):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kills", [int(os.environ.get("TELPERION_KILLS", "3"))])
-def test_workers_killed_at_any_moment_lose_double_and_reorder_nothing(broker, packets, flagship, tmp_path, rng, kills):
+def test_workers_killed_at_any_moment_lose_double_and_reorder_nothing(
+    broker, packets, read_topic, check_answers, worker_command, tmp_path, rng, kills
+):
     many = packets
     topic = f"killed-{kills}"
     publish(broker, topic, many, partitions=4)
@@ -164,14 +113,14 @@ def test_workers_killed_at_any_moment_lose_double_and_reorder_nothing(broker, pa
         f"kafka://{broker}/{topic}", (f"kafka://{broker}/{topic}-answers",), tmp_path, kafka=PROMPT, most=4, group=topic
     )  # fmt: skip
     log = open(tmp_path / "log", "wb")  # noqa: SIM115
-    workers = {k: subprocess.Popen(command(stream, k), stderr=log) for k in range(2)}
+    workers = {k: subprocess.Popen(worker_command(stream, k), stderr=log) for k in range(2)}
     try:
         for _ in range(kills):
             time.sleep(rng.uniform(1, 8))
             k = int(rng.integers(2))
             workers[k].send_signal(signal.SIGKILL)
             workers[k].wait()
-            workers[k] = subprocess.Popen(command(stream, k), stderr=log)
+            workers[k] = subprocess.Popen(worker_command(stream, k), stderr=log)
         until = time.monotonic() + WAIT
         while time.monotonic() < until:
             with contextlib.suppress(Exception):
@@ -185,4 +134,4 @@ def test_workers_killed_at_any_moment_lose_double_and_reorder_nothing(broker, pa
             worker.kill()
             worker.wait()
         log.close()
-    check_answers(broker, f"{topic}-answers", many, flagship)
+    check_answers(read_topic(broker, f"{topic}-answers"), many)

@@ -192,7 +192,9 @@ class KafkaSink:
         self._settings = {"bootstrap.servers": brokers, **_shared(settings or {})}
         self._partitions = _make(self._settings, topic, partitions)
         self._producer = Producer(
-            {"acks": "all", "linger.ms": 2, "queue.buffering.max.kbytes": 262_144} | self._settings
+            # what is sent again, because its receipt was not heard, is numbered: the broker keeps it once and in order
+            {"enable.idempotence": True, "acks": "all", "linger.ms": 2, "queue.buffering.max.kbytes": 262_144}
+            | self._settings
         )
         self._ends: dict[int, int] = {}
         self._answered: set[Origin] = set()
@@ -212,7 +214,13 @@ class KafkaSink:
         return str(self._ends.get(partition % self._partitions, 0))
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Send messages, but for those that are there."""
+        """Send messages, but for those that are there.
+
+        Raises
+        ------
+        ConnectionError
+            The broker lost what it had taken: the producer cannot go on.
+        """
         for message in messages:
             if message.origin in self._answered:
                 self._answered.discard(message.origin)
@@ -227,6 +235,8 @@ class KafkaSink:
                     break
                 except BufferError:
                     self._producer.poll(0.1)
+                except KafkaException as error:
+                    raise ConnectionError(f"{self.topic}: {error.args[0].str()}") from error
         self._producer.poll(0)
 
     def flush(self, *, last: bool = False) -> str:  # noqa: ARG002 - it is always whole
@@ -249,8 +259,8 @@ class KafkaSink:
     def _told(self, error: KafkaError | None, message: Any) -> None:
         if error is not None:
             self._failed.append(error.str())
-        else:
-            self._ends[message.partition()] = max(self._ends.get(message.partition(), 0), message.offset() + 1)
+        elif (offset := message.offset()) is not None:  # the broker does not say where what it had already is
+            self._ends[message.partition()] = max(self._ends.get(message.partition(), 0), offset + 1)
 
     def _look(self, partition: int, start: int) -> None:
         """Read which packets are answered in a partition from some place on."""
