@@ -200,6 +200,11 @@ def measure_rate(arguments: argparse.Namespace, server: str, folder: Path) -> No
     print(f"decoding alone: one process {np.median(alone):,.0f} a second, two {np.median(beside):,.0f}")
 
 
+def private(process: psutil.Process) -> float:
+    """Give the memory in MB that is a process's own: the store's pages, which are the disk's, do not count."""
+    return sum(part.anonymous for part in process.memory_maps()) / 2**20
+
+
 class Answered:
     """Follows a topic of answers from its beginning on, and holds each against when its alert was sent."""
 
@@ -301,7 +306,7 @@ def measure_latency(arguments: argparse.Namespace, server: str, folder: Path) ->
 def tell(answers: Answered, place: int, now: float, process: psutil.Process, stream: Stream) -> int:
     """Say how the last while was; gives how many answers there were."""
     waits = np.array([wait for _, wait in answers.waits[place:]])
-    memory = process.memory_full_info().uss / 2**20
+    memory = private(process)
     stored = os.stat(stream.folder(0) / "data.mdb").st_blocks * 512
     objects = max(status(stream, 1)[0].objects, 1)
     print(
@@ -329,7 +334,7 @@ def measure_objects(arguments: argparse.Namespace, _: str, folder: Path) -> None
                 done, some = done + len(some), []
                 if done % 100_000 == 0:
                     size = os.stat(folder / "objects" / "data.mdb").st_blocks * 512
-                    memory = psutil.Process().memory_full_info().uss / 2**20
+                    memory = private(psutil.Process())
                     print(
                         f"{len(store):,} objects: {size / len(store):,.0f} bytes each, {memory:.0f} MB private",
                         flush=True,

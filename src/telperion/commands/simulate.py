@@ -13,7 +13,7 @@ from telperion.progress import progress_bar
 
 if TYPE_CHECKING:
     from telperion.formats.avro import Node
-    from telperion.serve.kafka import KafkaTopic
+    from telperion.serve.kafka_topics import KafkaTopic
 
 GALLERY = 5
 """Light curves of each class on the page that `simulate --gallery` draws."""
@@ -110,7 +110,7 @@ def _topic(arguments: argparse.Namespace) -> KafkaTopic | None:
     from telperion.serve.addresses import kafka_address, kafka_settings
 
     place, settings = kafka_address(arguments.output), kafka_settings(arguments.kafka)
-    from telperion.serve.kafka import KafkaTopic
+    from telperion.serve.kafka_topics import KafkaTopic
 
     return KafkaTopic(*place, partitions=arguments.partitions, settings=settings)
 

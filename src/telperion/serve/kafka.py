@@ -1,37 +1,21 @@
-"""Kafka as a source of alerts and as a sink of answers, through librdkafka."""
+"""Kafka as a source of alerts, through librdkafka."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Producer,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from telperion.formats.avro import Node
 from telperion.formats.packets import decode_alerts
-from telperion.serve.outbox import Message
+from telperion.serve.kafka_topics import LONG, partition_of, place_of
 from telperion.serve.taken import Origin, Taken
 
 EVERY = 1.0
 """Seconds between the commits of the group's positions."""
-
-_ORIGIN = "telperion-origin"  # header of a message: the packet that it answers, as "topic/partition offset"
-_NAMES = "utf-8", "surrogateescape"  # names of files may be any bytes
-_STEP = 0.2  # no signal is heard meanwhile
-_WAIT = 10.0
-_LONG = 60.0
 
 
 class KafkaSource:
@@ -51,7 +35,7 @@ class KafkaSource:
     settings : mapping, optional
         Of librdkafka, beside those.
     mark : callable, optional
-        Gives what stands beside the positions of a partition in the group: marks of the sinks.
+        Gives what stands beside a position of a partition in the group: marks of the sinks.
     given : callable, optional
         Is told of a partition that is given, and of the mark beside its position.
     leaving : callable, optional
@@ -60,11 +44,11 @@ class KafkaSource:
 
     def __init__(
         self, brokers: str, topic: str, group: str, schemas: Mapping[int, Node] | None = None, *, most: int = 2000,
-        settings: Mapping[str, Any] | None = None, mark: Callable[[int], str] | None = None,
+        settings: Mapping[str, Any] | None = None, mark: Callable[[int, int], str] | None = None,
         given: Callable[[int, str], None] | None = None, leaving: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self.topic, self.schemas, self.most = topic, schemas, most
-        self._mark, self._tell, self._leaving = mark or (lambda _: ""), given or (lambda *_: None), leaving
+        self._mark, self._tell, self._leaving = mark or (lambda *_: ""), given or (lambda *_: None), leaving
         self._kept: dict[str, Any] = {}
         self._ready: dict[int, int] = {}
         self._said = 0.0
@@ -109,7 +93,7 @@ class KafkaSource:
             ):
                 raise ConnectionError(f"{self.topic}: {error.str()}")
         values = list(sound.values())
-        origins = [Origin(_place(self.topic, partition), offset) for partition, offset in sound]
+        origins = [Origin(place_of(self.topic, partition), offset) for partition, offset in sound]
         positions = {origin.place: origin.number + 1 for origin in origins}
         self._kept.update(positions)
         return Taken(
@@ -119,7 +103,7 @@ class KafkaSource:
 
     def done(self, positions: Mapping[str, Any]) -> None:
         """Tell the group, now and then."""
-        told = {_partition(place): number for place, number in positions.items()}
+        told = {partition_of(place): number for place, number in positions.items()}
         self._ready.update({partition: number for partition, number in told.items() if partition in self._own})
         if time.monotonic() - self._said >= EVERY:
             self._say(wait=False)
@@ -133,7 +117,7 @@ class KafkaSource:
         if not self._ready:
             return
         offsets = [
-            TopicPartition(self.topic, partition, number, self._mark(partition))
+            TopicPartition(self.topic, partition, number, self._mark(partition, number))
             for partition, number in self._ready.items()
         ]
         try:
@@ -148,9 +132,9 @@ class KafkaSource:
     def _given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
             begin = []
-            for each in consumer.committed(partitions, timeout=_LONG):
+            for each in consumer.committed(partitions, timeout=LONG):
                 self._tell(each.partition, each.metadata or "")
-                place = max(each.offset, int(self._kept.get(_place(self.topic, each.partition), 0)))
+                place = max(each.offset, int(self._kept.get(place_of(self.topic, each.partition), 0)))
                 begin.append(TopicPartition(self.topic, each.partition, place if place > 0 else OFFSET_BEGINNING))
                 self._own.add(each.partition)
             consumer.assign(begin)
@@ -170,226 +154,3 @@ class KafkaSource:
         for each in partitions:
             self._ready.pop(each.partition, None)
             self._own.discard(each.partition)
-
-
-class KafkaSink:
-    """A topic of answers: those to packets of one partition go into one partition, in their order.
-
-    Parameters
-    ----------
-    brokers, topic : str
-    partitions : int
-        Of the topic, where it has to be made.
-    settings : mapping, optional
-        Of librdkafka, beside those.
-    """
-
-    def __init__(
-        self, brokers: str, topic: str, *, partitions: int = 1, settings: Mapping[str, Any] | None = None
-    ) -> None:
-        self.name, self.topic = f"kafka://{brokers}/{topic}", topic
-        self._settings = {"bootstrap.servers": brokers, **_shared(settings or {})}
-        self._partitions = _make(self._settings, topic, partitions)
-        self._producer = Producer(
-            {"acks": "all", "linger.ms": 2, "queue.buffering.max.kbytes": 262_144} | self._settings
-        )
-        self._ends: dict[int, int] = {}
-        self._answered: set[Origin] = set()
-        self._failed: list[str] = []
-
-    def resume(self, mark: str) -> None:
-        """Look which packets were answered after the mark: their answers are not published again."""
-        for partition, end in json.loads(mark or "{}").items():
-            self._look(int(partition), end)
-
-    def taken_over(self, partition: int, mark: str) -> None:
-        """Do the same for one partition of the packets, with the mark of whoever had it."""
-        self._look(partition % self._partitions, int(mark or 0))
-
-    def mark(self, partition: int) -> str:
-        """Give how far the answers to packets of a partition have come."""
-        return str(self._ends.get(partition % self._partitions, 0))
-
-    def publish(self, messages: Sequence[Message]) -> None:
-        """Send messages, but for those that are there."""
-        for message in messages:
-            if message.origin in self._answered:
-                self._answered.discard(message.origin)
-                continue
-            place, number = message.origin
-            while True:
-                try:
-                    self._producer.produce(
-                        self.topic, message.value, message.key or None, _partition(place) % self._partitions,
-                        on_delivery=self._told, headers={_ORIGIN: f"{place} {number}".encode(*_NAMES)},
-                    )  # fmt: skip
-                    break
-                except BufferError:
-                    self._producer.poll(0.1)
-        self._producer.poll(0)
-
-    def flush(self, *, last: bool = False) -> str:  # noqa: ARG002 - it is always whole
-        """Wait until the broker has all.
-
-        Raises
-        ------
-        ConnectionError
-            It does not take them.
-        """
-        left = self._producer.flush(_LONG)
-        if left or self._failed:
-            why = self._failed[0] if self._failed else f"{left} messages are not taken after {_LONG:g} s"
-            raise ConnectionError(f"{self.topic}: {why}")
-        return json.dumps(self._ends)
-
-    def close(self) -> None:
-        """Nothing to do: all is published."""
-
-    def _told(self, error: KafkaError | None, message: Any) -> None:
-        if error is not None:
-            self._failed.append(error.str())
-        else:
-            self._ends[message.partition()] = max(self._ends.get(message.partition(), 0), message.offset() + 1)
-
-    def _look(self, partition: int, start: int) -> None:
-        """Read which packets are answered in a partition from some place on."""
-        for message in read_on(self._settings, self.topic, partition, start):
-            self._ends[partition] = max(self._ends.get(partition, 0), message.offset() + 1)
-            for name, value in message.headers() or ():
-                if name == _ORIGIN:
-                    where, _, number = value.decode(*_NAMES).rpartition(" ")
-                    self._answered.add(Origin(where, int(number)))
-
-
-class KafkaTopic:
-    """A topic that packets are sent into, each to the partition of its key.
-
-    Parameters
-    ----------
-    brokers, topic : str
-    partitions : int
-        Of the topic, where it has to be made.
-    settings : mapping, optional
-        Of librdkafka, beside those.
-
-    Raises
-    ------
-    ConnectionError
-        No broker answers, or it does not make the topic.
-    """
-
-    def __init__(
-        self, brokers: str, topic: str, *, partitions: int = 1, settings: Mapping[str, Any] | None = None
-    ) -> None:
-        self.name, self.topic = f"kafka://{brokers}/{topic}", topic
-        own = {"bootstrap.servers": brokers, **_shared(settings or {})}
-        _make(own, topic, partitions)
-        self._producer = Producer({"acks": "all", "linger.ms": 20} | own)
-        self._failed: list[str] = []
-
-    def send(self, packets: Iterable[tuple[bytes, bytes]]) -> None:
-        """Send packets with their keys, in their order, and wait until the broker has all.
-
-        Raises
-        ------
-        ConnectionError
-            It does not take them; how many it has is not known then.
-        """
-        self._failed.clear()
-        try:
-            for key, value in packets:
-                while True:
-                    try:
-                        self._producer.produce(self.topic, value, key, on_delivery=self._told)
-                        break
-                    except BufferError:
-                        self._wait(len(self._producer) // 2)
-                self._producer.poll(0)
-            self._wait(0)
-        except BaseException:
-            self._producer.purge()  # or they would go on being sent, Ctrl-C or not
-            self._producer.flush(_STEP)
-            raise
-
-    def _told(self, error: KafkaError | None, _: Any) -> None:
-        if error is not None:
-            self._failed.append(error.str())
-
-    def _wait(self, most: int) -> None:
-        """Wait until so many are under way at most."""
-        left, until = len(self._producer), time.monotonic() + _LONG
-        while left > most or self._failed:
-            now = self._producer.flush(_STEP)
-            if self._failed or time.monotonic() > until:
-                why = self._failed[0] if self._failed else f"none of {now} packets is taken for {_LONG:g} s"
-                raise ConnectionError(f"{self.topic}: {why}")
-            if now < left:
-                left, until = now, time.monotonic() + _LONG
-
-
-def read_on(settings: Mapping[str, Any], topic: str, partition: int, start: int = 0) -> Iterator[Any]:
-    """Give the messages of a partition from some place on to its end, as librdkafka does.
-
-    Raises
-    ------
-    ConnectionError
-        Nothing comes for a minute.
-    """
-    own = {"group.id": "telperion", "enable.auto.commit": False, "enable.partition.eof": True}
-    reader = Consumer({**settings, **own, "auto.offset.reset": "earliest"})
-    try:
-        reader.assign([TopicPartition(topic, partition, start or OFFSET_BEGINNING)])
-        until = time.monotonic() + _LONG
-        while time.monotonic() < until:
-            for message in reader.consume(1000, 0.5):
-                if (error := message.error()) is None:
-                    until = time.monotonic() + _LONG
-                    yield message
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    return
-        raise ConnectionError(f"{topic}/{partition}: nothing comes for {_LONG:g} s")
-    finally:
-        reader.close()
-
-
-def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the settings that are not for consumers alone."""
-    alone = ("session.", "heartbeat.", "group.", "partition.", "max.poll.", "fetch.", "queued.", "auto.", "isolation.")
-    return {name: value for name, value in settings.items() if not name.startswith(alone)}
-
-
-def _known(settings: Mapping[str, Any], topic: str) -> int:
-    """Give the number of a topic's partitions; 0 where it is not there."""
-    try:
-        topics = AdminClient(dict(settings)).list_topics(timeout=_WAIT).topics
-    except KafkaException as error:
-        raise ConnectionError(f"no broker answers at {settings['bootstrap.servers']}: {error.args[0].str()}") from error
-    return len(topics[topic].partitions) if topic in topics else 0
-
-
-def _make(settings: Mapping[str, Any], topic: str, partitions: int) -> int:
-    """Make a topic that is not there; gives the number of its partitions."""
-    if known := _known(settings, topic):
-        return known
-    client = AdminClient(dict(settings))
-    for future in client.create_topics([NewTopic(topic, partitions, 1)]).values():
-        try:
-            future.result(_WAIT)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise ConnectionError(f"the topic {topic} cannot be made: {error.args[0].str()}") from error
-    return partitions
-
-
-def _place(topic: str, partition: int) -> str:
-    return f"{topic}/{partition}"
-
-
-def _partition(place: str) -> int:
-    head, _, last = place.rpartition("/")
-    return int(last) if head and last.isdigit() else 0
-
-
-def count_partitions(brokers: str, topic: str, settings: Mapping[str, Any] | None = None) -> int:
-    """Give the number of a topic's partitions; 1 where it is not there yet."""
-    return _known({"bootstrap.servers": brokers, **_shared(settings or {})}, topic) or 1

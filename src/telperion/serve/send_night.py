@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from telperion.serve.kafka import KafkaTopic
+from telperion.serve.kafka_topics import KafkaTopic
 from telperion.simulate.night import Night
 from telperion.simulate.save_night import save_truth
 

@@ -129,7 +129,7 @@ class Stream:
             dead = self._sink(self.dead or str(Path(self.state) / "dead.jsonl"), "json", number)
             engine = Engine(classifier, store, settle=self.settle)
             made: list[Worker] = []
-            source = self._source([sink for sink, _ in sinks], made)
+            source = self._source([*(sink for sink, _ in sinks), dead], made)
             made.append(Worker(source, engine, store, sinks, dead=dead, keep=keep, context=self._lookup()))
         except BaseException:
             store.close()
@@ -141,7 +141,8 @@ class Stream:
         schemas = self._schemas()
         if not match:
             return Files(self.source, schemas, follow=self.follow, most=self.most)
-        from telperion.serve.kafka import KafkaSink, KafkaSource
+        from telperion.serve.kafka import KafkaSource
+        from telperion.serve.kafka_sink import KafkaSink
 
         topics = [sink for sink in sinks if isinstance(sink, KafkaSink)]
 
@@ -151,7 +152,7 @@ class Stream:
 
         return KafkaSource(
             match["brokers"], match["topic"], self.group, schemas, most=self.most, settings=self.kafka,
-            mark=lambda partition: " ".join(sink.mark(partition) for sink in topics), given=given,
+            mark=lambda partition, number: " ".join(sink.mark(partition, number) for sink in topics), given=given,
             leaving=lambda: made[0].settle(),
         )  # fmt: skip
 
@@ -205,7 +206,8 @@ class Stream:
         if match := KAFKA.fullmatch(place):
             if form == "parquet":
                 raise ValueError(f"{place}: Parquet goes into a folder")
-            from telperion.serve.kafka import KafkaSink, count_partitions
+            from telperion.serve.kafka_sink import KafkaSink
+            from telperion.serve.kafka_topics import count_partitions
 
             source = KAFKA.fullmatch(self.source)
             n = count_partitions(source["brokers"], source["topic"], self.kafka) if source else 1
