@@ -1,6 +1,7 @@
 """Trees, answers along them that nobody gave, and alerts made of light curves without packets around them."""
 
 import contextlib
+import io
 import json
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from telperion.classifier import Classifier
 from telperion.encode.view import view
 from telperion.formats.alert_rows import Rows
 from telperion.formats.alerts import Alerts
+from telperion.formats.avro import schema_json
+from telperion.formats.avro_write import encode
 from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers, Provenance
 from telperion.simulate.drawn import draw
@@ -27,6 +30,8 @@ from telperion.simulate.night import Night
 from telperion.simulate.packets import shipped_schema
 from telperion.simulate.survey import batches
 from telperion.taxonomy import Taxonomy
+
+HEAD = b"\0\0\0\0\x64"  # before a packet of the shipped schema
 
 
 def make(tree: Taxonomy, n: int, seed: int = 0) -> Answers:
@@ -138,6 +143,20 @@ def packets(night: Night) -> list[tuple[bytes, bytes]]:
         for visit in night
         for key, value in zip(visit.object_id.tolist(), visit.messages, strict=True)
     ]
+
+
+@pytest.fixture(scope="session")
+def apart() -> Callable[[bytes], dict]:
+    """Take a packet apart, by fastavro."""
+    fastavro = pytest.importorskip("fastavro", reason="packets are taken apart with fastavro, of telperion[dev]")
+    schema = fastavro.parse_schema(json.loads(schema_json(shipped_schema())))
+    return lambda packet: fastavro.schemaless_reader(io.BytesIO(packet[len(HEAD) :]), schema, None)
+
+
+@pytest.fixture(scope="session")
+def whole() -> Callable[[dict], bytes]:
+    """Put a packet together again."""
+    return lambda record: HEAD + encode(shipped_schema(), record)
 
 
 @pytest.fixture(scope="session")
@@ -263,6 +282,35 @@ def worker_command() -> Callable[..., list[str]]:
         return [sys.executable, "-c", code, json.dumps(about), str(number)]
 
     return command
+
+
+@pytest.fixture(scope="session")
+def wait_until_answered() -> Callable[..., None]:
+    """Wait until workers have answered so many alerts: ``wait_until_answered(stream, number, processes)``."""
+
+    def wait(stream: Any, number: int, processes: Sequence[subprocess.Popen], seconds: float = 100.0) -> None:
+        until, answered = time.monotonic() + seconds, [0]
+        while sum(answered) < number:
+            ended = [process.poll() for process in processes if process.poll() is not None]
+            assert not ended, f"{answered} of {number} are answered and workers ended with {ended}"
+            assert time.monotonic() < until, f"{answered} of {number} are answered after {seconds:g} s"
+            time.sleep(0.1)
+            answered = count_answered(stream, len(processes))
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def answered() -> Callable[[Any, int], list[int]]:
+    """Give how many alerts each of some workers has answered: ``answered(stream, n_workers)``."""
+    return count_answered
+
+
+def count_answered(stream: Any, workers: int) -> list[int]:
+    from telperion.serve.monitor import read_status
+
+    found = [read_status(stream.folder(number)) for number in range(workers)]
+    return [status.counts.get("answered", 0) if status else 0 for status in found]
 
 
 @pytest.fixture(scope="session")

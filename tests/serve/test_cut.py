@@ -15,13 +15,11 @@ pytest.importorskip("confluent_kafka", reason="the stream needs telperion[stream
 
 from telperion.serve.kafka_sink import KafkaSink
 from telperion.serve.kafka_topics import KafkaTopic
-from telperion.serve.monitor import read_status
 from telperion.serve.outbox import Message
 from telperion.serve.stream import Stream
 from telperion.serve.taken import Origin
 
 PROMPT = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000, "log_level": 2}
-WAIT = 60.0
 HOST = "127.0.0.1"
 
 
@@ -112,7 +110,7 @@ def test_messages_whose_receipt_is_not_heard_are_there_once_and_in_order(proxy, 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("cuts", [int(os.environ.get("TELPERION_KILLS", "3"))])
 def test_connections_cut_at_any_moment_lose_double_and_reorder_nothing(
-    proxy, many_packets, send, read_topic, check_answers, worker_command, tmp_path, rng, cuts
+    proxy, many_packets, send, read_topic, check_answers, worker_command, wait_until_answered, tmp_path, rng, cuts
 ):
     broker, topic, rate = f"{HOST}:{proxy.port}", f"cut-{cuts}", 100
     waits, lengths, unheard = rng.uniform(0.5, 2.5, cuts), rng.uniform(0.2, 3, cuts), rng.uniform(0, 0.1, cuts)
@@ -125,25 +123,16 @@ def test_connections_cut_at_any_moment_lose_double_and_reorder_nothing(
     sending = threading.Thread(target=send, args=(broker, topic, packets[1:], rate))
     worker = subprocess.Popen(worker_command(stream, 0))
     try:
-        until_answered(stream, 1, worker)
+        wait_until_answered(stream, 1, [worker])
         sending.start()
         for wait, length, before in zip(waits, lengths, unheard, strict=True):
             time.sleep(wait)
             proxy.cut(length, before * rng.integers(2))
         sending.join()
-        until_answered(stream, len(packets), worker)
+        wait_until_answered(stream, len(packets), [worker])
         time.sleep(1)  # for what would be doubled
         assert worker.poll() is None
     finally:
         worker.kill()
         worker.wait()
     check_answers(read_topic(broker, f"{topic}-answers"), packets)
-
-
-def until_answered(stream: Stream, number: int, worker: subprocess.Popen) -> None:
-    until, answered = time.monotonic() + WAIT, 0
-    while answered < number and time.monotonic() < until and worker.poll() is None:
-        time.sleep(0.1)
-        status = read_status(stream.folder(0))
-        answered = status.counts.get("answered", 0) if status else 0
-    assert answered >= number, f"{answered} of {number} are answered, the worker ended with {worker.poll()}"

@@ -172,6 +172,12 @@ def test_answers_to_files_whose_names_are_no_text_are_published_once_too(broker,
     assert [message.value() for message in read_topic(broker, "odd-names")] == [b"0", b"1", b"2"]
 
 
+def test_a_setting_that_kafka_does_not_know_is_named(tmp_path):
+    stream = Stream("kafka://127.0.0.1:1/a", (str(tmp_path / "a.jsonl"),), tmp_path / "s", kafka={"foo.bar": "1"})
+    with pytest.raises(ValueError, match="foo.bar"):
+        stream.worker()
+
+
 def test_no_broker_is_said_so(tmp_path):
     stream = Stream("kafka://127.0.0.1:1/alerts", (str(tmp_path / "a.jsonl"), "kafka://127.0.0.1:1/answers"), tmp_path)
     with pytest.raises(ConnectionError, match="no broker answers"):

@@ -1,9 +1,8 @@
 """Photometry that comes late, is corrected or is withdrawn between an object's packets, taken apart by fastavro."""
 
 import copy
-import io
-import json
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,58 +12,56 @@ pytest.importorskip("numba", reason="the stream needs telperion[stream]")
 
 from telperion.bands import BANDS
 from telperion.encode.view import view
-from telperion.formats.avro import schema_json
-from telperion.formats.avro_write import encode
 from telperion.formats.packets import decode_alerts
 from telperion.lightcurves import LightCurves
 from telperion.serve.engine import Engine
 from telperion.serve.store import Store
 from telperion.simulate.packets import shipped_schema
 
-fastavro = pytest.importorskip("fastavro", reason="the second opinion comes with telperion[dev]")
-
-HEAD = b"\0\0\0\0\x64"
 HISTORIES = ("prvDiaSources", "prvDiaForcedSources")
 
 
 @pytest.fixture(scope="module")
-def records(season) -> list[dict]:
+def records(season, apart) -> list[dict]:
     """What the packets say, in order of time."""
-    schema = fastavro.parse_schema(json.loads(schema_json(shipped_schema())))
-    return [fastavro.schemaless_reader(io.BytesIO(packet[len(HEAD) :]), schema, None) for packet in season]
+    return [apart(packet) for packet in season]
 
 
 def histories(record: dict) -> list[dict]:
     return [row for name in HISTORIES for row in record[name] or []]
 
 
-def corrected(records: list[dict], rng) -> list[dict]:
-    """Brighten a row of an object's history, from its third packet on."""
-    records, seen, chosen = copy.deepcopy(records), Counter(), {}
-    for record in records:
+def chosen(records: list[dict], rng) -> Iterator[tuple[dict, int | None]]:
+    """Copies of records, each with a visit of its object's history: the same one from the third packet on."""
+    seen, visits = Counter(), {}
+    for record in copy.deepcopy(records):
         name = record["diaObject"]["diaObjectId"]
         seen[name] += 1
         rows = histories(record)
         if seen[name] == 3 and rows:
-            chosen[name] = rows[int(rng.integers(len(rows)))]["visit"]
-        for row in rows:
-            if row["visit"] == chosen.get(name):
+            visits[name] = rows[int(rng.integers(len(rows)))]["visit"]
+        yield record, visits.get(name)
+
+
+def corrected(records: list[dict], rng) -> list[dict]:
+    """Brighten a row of an object's history, from its third packet on."""
+    changed = []
+    for record, visit in chosen(records, rng):
+        for row in histories(record):
+            if row["visit"] == visit:
                 row["psfFlux"] *= 1.5
-    return records
+        changed.append(record)
+    return changed
 
 
 def withdrawn(records: list[dict], rng) -> list[dict]:
     """Leave out a row of an object's history, from its third packet on; sources at their visits as well."""
-    records, seen, chosen = copy.deepcopy(records), Counter(), {}
-    for record in records:
-        name = record["diaObject"]["diaObjectId"]
-        seen[name] += 1
-        rows = histories(record)
-        if seen[name] == 3 and rows:
-            chosen[name] = rows[int(rng.integers(len(rows)))]["visit"]
+    changed = []
+    for record, visit in chosen(records, rng):
         for part in HISTORIES:
-            record[part] = [row for row in record[part] or [] if row["visit"] != chosen.get(name)]
-    return records
+            record[part] = [row for row in record[part] or [] if row["visit"] != visit]
+        changed.append(record)
+    return changed
 
 
 def added(records: list[dict], rng) -> list[dict]:
@@ -106,9 +103,9 @@ def light_curves(records: list[dict], packets: list[bytes]) -> LightCurves:
 
 
 @pytest.mark.parametrize("change", [None, corrected, withdrawn, added])
-def test_answers_are_those_of_the_whole_corrected_light_curve(flagship, records, tmp_path, rng, change):
+def test_answers_are_those_of_the_whole_corrected_light_curve(flagship, records, whole, tmp_path, rng, change):
     records = records if change is None else change(records, rng)
-    packets = [HEAD + encode(shipped_schema(), record) for record in records]
+    packets = [whole(record) for record in records]
     wanted = view(light_curves(records, packets), kind="alert")
     said, n_rows, replays = [], [], []
     with Store(tmp_path, "v") as store:

@@ -1,6 +1,5 @@
 """Packets that are broken or mean harm, among sound ones: each is accounted for, and harms no other."""
 
-import io
 import json
 import os
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import pytest
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
 pytest.importorskip("numba", reason="the stream needs telperion[stream]")
 
-from telperion.formats.avro import parse_schema, schema_json
+from telperion.formats.avro import parse_schema
 from telperion.formats.avro_files import LARGEST
 from telperion.formats.avro_write import container, encode
 from telperion.formats.packets import decode_alerts
@@ -24,8 +23,6 @@ from telperion.serve.stream import provenance
 from telperion.serve.taken import Origin, Taken
 from telperion.serve.worker import COUNTS, LONGEST_LETTER, Worker
 from telperion.simulate.packets import shipped_schema
-
-fastavro = pytest.importorskip("fastavro", reason="packets are taken apart with fastavro, of telperion[dev]")
 
 HEAD = b"\0\0\0\0\x64"
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")
@@ -140,14 +137,7 @@ def sound(packets) -> list[bytes]:
 
 
 @pytest.fixture(scope="session")
-def apart(sound) -> Callable[[bytes], dict]:
-    """Take a packet apart."""
-    schema = fastavro.parse_schema(json.loads(schema_json(shipped_schema())))
-    return lambda value: fastavro.schemaless_reader(io.BytesIO(value[len(HEAD) :]), schema, None)
-
-
-@pytest.fixture(scope="session")
-def changed(apart) -> Callable[..., bytes]:
+def changed(apart, whole) -> Callable[..., bytes]:
     """Give a packet of other ids, with values in their places changed: ``changed(packet, 7, {"a.b": 1.0})``."""
 
     def make(value: bytes, number: int, changes: dict) -> bytes:
@@ -161,7 +151,7 @@ def changed(apart) -> Callable[..., bytes]:
             for part in above:
                 place = place[part]
             place[name] = new(place[name]) if callable(new) else new
-        return HEAD + encode(shipped_schema(), record)
+        return whole(record)
 
     return make
 

@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from telperion.formats.avro import Node
 from telperion.formats.packets import decode_alerts
-from telperion.serve.kafka_topics import LONG, partition_of, place_of
+from telperion.serve.kafka_topics import LONG, client, partition_of, place_of
 from telperion.serve.taken import Origin, Taken
 
 EVERY = 1.0
@@ -54,7 +54,8 @@ class KafkaSource:
         self._said = 0.0
         self._wrong: Exception | None = None
         self._own: set[int] = set()
-        self._consumer = Consumer(
+        self._consumer = client(
+            Consumer,
             {
                 "bootstrap.servers": brokers,
                 "group.id": group,
@@ -63,7 +64,7 @@ class KafkaSource:
                 "queued.max.messages.kbytes": 65_536,
                 "fetch.wait.max.ms": 10,
                 **(settings or {}),
-            }
+            },
         )
 
     def resume(self, positions: Mapping[str, Any]) -> None:
@@ -138,6 +139,8 @@ class KafkaSource:
                 begin.append(TopicPartition(self.topic, each.partition, place if place > 0 else OFFSET_BEGINNING))
                 self._own.add(each.partition)
             consumer.assign(begin)
+        except KafkaException as error:
+            self._wrong = ConnectionError(f"{self.topic}: the group does not say its positions: {error.args[0].str()}")
         except Exception as error:  # librdkafka would lose it
             self._wrong = error
 

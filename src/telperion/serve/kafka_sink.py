@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from telperion.serve.kafka_topics import LONG, make_topic, partition_of, read_on, shared, topic_ends
+from telperion.serve.kafka_topics import LONG, client, make_topic, partition_of, read_on, shared, topic_ends
 from telperion.serve.outbox import Message
 
 _ORIGIN = "telperion-origin"  # header of a message: the packet that it answers, as "topic/partition offset"
@@ -36,10 +36,11 @@ class KafkaSink:
         self.name, self.topic = f"kafka://{brokers}/{topic}", topic
         self._settings = {"bootstrap.servers": brokers, **shared(settings or {})}
         self._partitions = make_topic(self._settings, topic, partitions)
-        self._producer = Producer(
+        self._producer = client(
+            Producer,
             # what is sent again, because its receipt was not heard, is numbered: the broker keeps it once and in order
             {"enable.idempotence": True, "acks": "all", "linger.ms": 2, "queue.buffering.max.kbytes": 262_144}
-            | self._settings
+            | self._settings,
         )
         self._ends: dict[int, int] = {}  # of the partitions, as far as is known
         self._flushed: dict[int, int] = {}  # the same, when all that was published was there

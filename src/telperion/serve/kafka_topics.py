@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -40,7 +40,7 @@ class KafkaTopic:
         self.name, self.topic = f"kafka://{brokers}/{topic}", topic
         own = {"bootstrap.servers": brokers, **shared(settings or {})}
         make_topic(own, topic, partitions)
-        self._producer = Producer({"acks": "all", "linger.ms": 20} | own)
+        self._producer = client(Producer, {"acks": "all", "linger.ms": 20} | own)
         self._failed: list[str] = []
 
     def send(self, packets: Iterable[tuple[bytes, bytes]]) -> None:
@@ -92,7 +92,7 @@ def read_on(settings: Mapping[str, Any], topic: str, partition: int, start: int 
         Nothing comes for a minute.
     """
     own = {"group.id": "telperion", "enable.auto.commit": False, "enable.partition.eof": True}
-    reader = Consumer({**settings, **own, "auto.offset.reset": "earliest"})
+    reader = client(Consumer, {**settings, **own, "auto.offset.reset": "earliest"})
     try:
         reader.assign([TopicPartition(topic, partition, start or OFFSET_BEGINNING)])
         until = time.monotonic() + LONG
@@ -108,6 +108,20 @@ def read_on(settings: Mapping[str, Any], topic: str, partition: int, start: int 
         reader.close()
 
 
+def client(kind: Callable[[dict[str, Any]], Any], settings: Mapping[str, Any]) -> Any:
+    """Make a consumer, a producer or whatever librdkafka has of that kind.
+
+    Raises
+    ------
+    ValueError
+        It does not know a setting, or refuses its value.
+    """
+    try:
+        return kind(dict(settings))
+    except KafkaException as error:
+        raise ValueError(f"Kafka's settings: {error.args[0].str()}") from error
+
+
 def shared(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Give the settings that are not for consumers alone."""
     alone = ("session.", "heartbeat.", "group.", "partition.", "max.poll.", "fetch.", "queued.", "auto.", "isolation.")
@@ -117,7 +131,7 @@ def shared(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _known(settings: Mapping[str, Any], topic: str) -> int:
     """Give the number of a topic's partitions; 0 where it is not there."""
     try:
-        topics = AdminClient(dict(settings)).list_topics(timeout=_WAIT).topics
+        topics = client(AdminClient, settings).list_topics(timeout=_WAIT).topics
     except KafkaException as error:
         raise ConnectionError(f"no broker answers at {settings['bootstrap.servers']}: {error.args[0].str()}") from error
     return len(topics[topic].partitions) if topic in topics else 0
@@ -127,8 +141,8 @@ def make_topic(settings: Mapping[str, Any], topic: str, partitions: int) -> int:
     """Make a topic that is not there; gives the number of its partitions."""
     if known := _known(settings, topic):
         return known
-    client = AdminClient(dict(settings))
-    for future in client.create_topics([NewTopic(topic, partitions, 1)]).values():
+    admin = client(AdminClient, settings)
+    for future in admin.create_topics([NewTopic(topic, partitions, 1)]).values():
         try:
             future.result(_WAIT)
         except KafkaException as error:
@@ -150,7 +164,7 @@ def topic_ends(settings: Mapping[str, Any], topic: str, partitions: int) -> dict
     ConnectionError
         The broker does not say.
     """
-    reader = Consumer({**settings, "group.id": "telperion"})
+    reader = client(Consumer, {**settings, "group.id": "telperion"})
     try:
         return {k: reader.get_watermark_offsets(TopicPartition(topic, k), timeout=_WAIT)[1] for k in range(partitions)}
     except KafkaException as error:
