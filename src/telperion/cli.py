@@ -17,6 +17,7 @@ from rich.markup import escape
 
 import telperion
 from telperion.encode.view import Context, View, keep_context
+from telperion.export.command import add_export
 from telperion.progress import progress_bar
 from telperion.scores import PHASES, Evaluation
 
@@ -163,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("--level", type=float, help="of what is promised, for confident_node; by default .9")
     _add_view(classify)
     classify.set_defaults(command=_classify)
+    add_export(add("export", help="write a classifier as one ONNX file, for pipelines without Telperion"))
     _add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
     return parser
 
