@@ -144,13 +144,16 @@ def _whole(graph: Graph, classifier: Classifier, gru: Gru) -> tuple[_Tensors, _T
     flux = _dereddened(graph, graph.where(valid, graph.value("flux"), np.float32(0)), band, ebv)
     error = graph.where(valid, graph.value("flux_err"), np.float32(1))
     error = _dereddened(graph, error, band, ebv)
-    columns = [graph.value("time"), band, flux, error, graph.value("detected"), valid]
+    columns = [
+        graph.add("Transpose", each, perm=[1, 0])  # (t, n): evaluators differ in which axes they scan
+        for each in (graph.where(valid, graph.value("time"), 0.0), band, flux, error, graph.value("detected"), valid)
+    ]
     nothing = length.cast(DOUBLE).widened() * np.zeros((1, size))
     memory, rows = graph.add_many(
         "Scan", nothing, *columns, n_outputs=2, body=_one_row(redshift, size, with_rhythm),
-        num_scan_inputs=len(columns), scan_input_axes=[1] * len(columns), scan_output_axes=[1],
+        num_scan_inputs=len(columns),
     )  # fmt: skip
-    rows.named("rows")
+    graph.add("Transpose", rows, perm=[1, 0, 2]).named("rows")
     length.above(np.int32(1)).named("some_lengths")
     layers = gru.config.layers, gru.config.hidden
     empty = length.cast(FLOAT).widened().widened() * np.zeros((1, *layers), np.float32)

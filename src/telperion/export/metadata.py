@@ -7,6 +7,7 @@ import json
 from importlib.metadata import version
 from typing import Any
 
+import onnx
 import tomli_w
 
 from telperion.bands import BANDS, EXTINCTION
@@ -52,11 +53,20 @@ _DAYS_KNOWN = (
 )
 
 
-def describe(classifier: Classifier, name: str, form: Form, kept: Kept) -> dict[str, str]:
+_PROMISE_RULE = (
+    "go from the root to the likeliest child each time; of the nodes on that path take the one with the largest sum of "
+    "its probability and price[level][context][knot][step] over all steps down to it, of equal ones the shallower; "
+    "prices are linear in log(1 + days) between knots and hold beyond the last"
+)
+
+
+def describe(model: onnx.ModelProto, classifier: Classifier, *, name: str, form: Form, kept: Kept) -> dict[str, str]:
     """Say all that a reader of the file needs to know, property by property; all but plain words are JSON.
 
     Parameters
     ----------
+    model : onnx.ModelProto
+        What is described.
     classifier : Classifier
     name : str
         What it is called.
@@ -66,26 +76,6 @@ def describe(classifier: Classifier, name: str, form: Form, kept: Kept) -> dict[
     """
     tree, gru = classifier.tree, network_of(classifier)
     parents = {tree.nodes[node]: tree.nodes[tree.parent[node]] if node else None for node in range(len(tree))}
-    documents: dict[str, Any] = {
-        "nodes": tree.nodes,
-        "parents": parents,
-        "leaves": [tree.nodes[leaf] for leaf in tree.leaves],
-        "class_mix": dict(zip((tree.nodes[leaf] for leaf in tree.leaves), classifier.mix.tolist(), strict=True)),
-        "inputs": _INPUTS,
-        "outputs": _OUTPUTS,
-        "bands": BANDS,
-        "extinction": dict(zip(BANDS, EXTINCTION.tolist(), strict=True)),
-        "context": dict(zip(COLUMNS, UNITS, strict=True)),
-        "context_groups": context.GROUPS,
-        "calibration": None if classifier.calibration is None else classifier.calibration.to_dict(),
-        "promise": None if classifier.promise is None else classifier.promise.to_dict(),
-        "made_with": versions(),
-    }
-    if form == "encoded":
-        ours = gru.config.preset == "telperion"
-        repeats = rhythm.NAMES if gru.config.rhythm else ()
-        documents["features"] = [*sequence.NAMES, *repeats] if ours else "telperion.encode.oracle"
-        documents["static_features"] = context.NAMES if ours else oracle.STATIC
     run = tomli_w.dumps(dict(classifier.run))
     texts = {
         "format": str(FORMAT),
@@ -104,4 +94,28 @@ def describe(classifier: Classifier, name: str, form: Form, kept: Kept) -> dict[
         "telperion": version("telperion"),
         "licence": "MIT",
     }
+    documents: dict[str, Any] = {
+        "nodes": tree.nodes,
+        "parents": parents,
+        "leaves": [tree.nodes[leaf] for leaf in tree.leaves],
+        "class_mix": dict(zip((tree.nodes[leaf] for leaf in tree.leaves), classifier.mix.tolist(), strict=True)),
+        "inputs": {each.name: _INPUTS[each.name] for each in model.graph.input},
+        "outputs": {each.name: _OUTPUTS[each.name] for each in model.graph.output},
+        "bands": BANDS,
+        "extinction": dict(zip(BANDS, EXTINCTION.tolist(), strict=True)),
+        "calibration": None if classifier.calibration is None else classifier.calibration.to_dict(),
+        "promise": None if classifier.promise is None else classifier.promise.to_dict(),
+        "measured": classifier.card,
+        "made_with": versions(),
+    }
+    if form == "encoded":
+        ours = gru.config.preset == "telperion"
+        repeats = rhythm.NAMES if gru.config.rhythm else ()
+        documents["features"] = [*sequence.NAMES, *repeats] if ours else "telperion.encode.oracle"
+        documents["static_features"] = context.NAMES if ours else oracle.STATIC
+    else:
+        documents["context"] = dict(zip(COLUMNS, UNITS, strict=True))
+        documents["context_groups"] = context.GROUPS
+    if classifier.promise is not None:
+        texts["promise_rule"] = _PROMISE_RULE
     return texts | {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in documents.items()}

@@ -43,7 +43,7 @@ def export(classifier: Classifier, *, name: str, form: Form = "whole", weights: 
     True
     """
     model = shrink(build(classifier, form), weights)
-    helper.set_model_props(model, describe(classifier, name, form, weights))
+    helper.set_model_props(model, describe(model, classifier, name=name, form=form, kept=weights))
     return bytes(model.SerializeToString())
 
 
