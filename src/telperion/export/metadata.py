@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from importlib.metadata import version
 from typing import Any
 
 import onnx
 import tomli_w
 
+from telperion import __version__
 from telperion.bands import BANDS, EXTINCTION
 from telperion.classifier import Classifier
 from telperion.encode import context, oracle, rhythm, sequence
@@ -91,7 +91,7 @@ def describe(model: onnx.ModelProto, classifier: Classifier, *, name: str, form:
         "training": run,
         "training_sha256": hashlib.sha256(run.encode()).hexdigest(),
         "training_sha256_of": "the settings under `training`, survey included; no hash of the light curves is kept",
-        "telperion": version("telperion"),
+        "telperion": __version__,
         "licence": "MIT",
     }
     documents: dict[str, Any] = {
