@@ -52,11 +52,11 @@ _DAYS_KNOWN = (
     "detection; NaN without rows"
 )
 
-
 _PROMISE_RULE = (
     "go from the root to the likeliest child each time; of the nodes on that path take the one with the largest sum of "
     "its probability and price[level][context][knot][step] over all steps down to it, of equal ones the shallower; "
-    "prices are linear in log(1 + days) between knots and hold beyond the last"
+    "prices are linear in log(1 + days) between knots and hold beyond the last; the context is specz where a "
+    "spectroscopic redshift is known, else photoz where somebody looked for a host, else none"
 )
 
 
@@ -116,6 +116,8 @@ def describe(model: onnx.ModelProto, classifier: Classifier, *, name: str, form:
     else:
         documents["context"] = dict(zip(COLUMNS, UNITS, strict=True))
         documents["context_groups"] = context.GROUPS
+    if classifier.target:
+        texts["called"] = f"members of {classifier.target!r}: probability above {classifier.threshold}"
     if classifier.promise is not None:
         texts["promise_rule"] = _PROMISE_RULE
     return texts | {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in documents.items()}

@@ -57,13 +57,6 @@ class _Past:
     last_detection: Value
     peak_time: Value
 
-    @property
-    def days(self) -> Value:
-        """Give `telperion.encode.history.days_known`, shape ``(n, 1)``."""
-        least = (self.rows > self.detections).cast(DOUBLE)  # forced photometry is known a day later
-        known = (self.last - self.first_detection).above(least)
-        return known.filled()  # without a detection
-
 
 def memory_size(with_rhythm: bool) -> int:
     """Give how many numbers are remembered of an object."""
@@ -110,10 +103,13 @@ def encode_row(graph: Graph, row: Row, redshift: Redshift, memory: Value, *, wit
 
 
 def days_of(graph: Graph, memory: Value, *, with_rhythm: bool) -> Value:
-    """Give the days up to which objects are known, shape ``(n, 1)``; NaN where nothing was seen."""
+    """Give `telperion.encode.history.days_known`, shape ``(n, 1)``: NaN where nothing was seen."""
     memory = remembered(graph, memory, with_rhythm)
     past = _Past(*memory.split([*_SIZES, *([rhythm.N_MEMORY] if with_rhythm else [])])[: len(_SIZES)])
-    return graph.where(past.last.missing(), np.nan, past.days)
+    least = (past.rows > past.detections).cast(DOUBLE)  # forced photometry is known a day later
+    days = (past.last - past.first_detection).filled().above(least)
+    days = graph.where(past.first_detection.missing(), 0.0, days)
+    return graph.where(past.last.missing(), np.nan, days)
 
 
 def remembered(graph: Graph, memory: Value, with_rhythm: bool) -> Value:
