@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import telperion
+from telperion.commands.export import add_export
 from telperion.commands.simulate import add_simulate
 from telperion.commands.stream import add_stream
 from telperion.encode.view import Context, View, keep_context
@@ -152,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("--level", type=float, help="of what is promised, for confident_node; by default .9")
     _add_view(classify)
     classify.set_defaults(command=_classify)
+    add_export(add("export", help="write a classifier as one ONNX file, for pipelines without Telperion"))
     add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
     return parser
 

@@ -1,0 +1,1 @@
+"""A classifier as one ONNX file for pipelines that have no Telperion: raw rows in, calibrated probabilities out."""
