@@ -18,6 +18,7 @@ from rich.markup import escape
 import telperion
 from telperion.encode.view import Context, View, keep_context
 from telperion.progress import progress_bar
+from telperion.rank.command import add_rank
 from telperion.scores import PHASES, Evaluation
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_view(classify)
     classify.set_defaults(command=_classify)
     _add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
+    add_rank(add("rank", help="order live objects for a night's spectroscopy"))
     return parser
 
 

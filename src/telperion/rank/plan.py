@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from telperion.bands import BANDS
 from telperion.classifier import Classifier
-from telperion.encode.view import days_known, held_context
+from telperion.encode.view import Context, days_known, held_context, keep_context
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves
 from telperion.rank.forecast import Usual, forecast
@@ -100,7 +100,12 @@ class Exposures(NamedTuple):
 
 
 def rank(
-    classifier: Classifier, light_curves: LightCurves, observing: Observing, *, prior: ArrayLike | None = None
+    classifier: Classifier,
+    light_curves: LightCurves,
+    observing: Observing,
+    *,
+    context: Context = "specz",
+    prior: ArrayLike | None = None,
 ) -> pa.Table:
     """Order live objects by the expected worth of their spectra for the time that these take.
 
@@ -115,6 +120,8 @@ def rank(
     light_curves : LightCurves
         Fluxes as observed, with ``ra`` and ``decl`` (degrees) in the context.
     observing : Observing
+    context : {"specz", "photoz", "none"}
+        Which context the classifier is shown, see `telperion.encode.view.keep_context`.
     prior : array, shape ``(n_leaves,)``, optional
         The class mix among which the objects stand, where it is not that of the classifier.
 
@@ -138,7 +145,8 @@ def rank(
     nightfall, daybreak = dark(where, midnight)
     live = _live(light_curves, nightfall, observing.recent)
     known = cut(light_curves[live], nightfall - light_curves.first_detection[live], classifier.view)
-    said = classifier.predict(known, view="full", prior=prior)
+    shown = keep_context(known, context)
+    said = classifier.predict(shown, view="full", prior=prior)
     place = known.context["ra"], known.context["decl"]
     seen = visibility(*place, where, midnight, most_airmass=observing.airmass, from_moon=observing.moon)
     taken = exposures(known, Usual.of(said, tree), seen, nightfall, observing)
@@ -150,7 +158,7 @@ def rank(
     status = _status(place, seen, taken, worth, chosen)
     columns: dict[str, Any] = {
         "object_id": known.object_id, "status": status, "score": worth * rate, "value": worth, "information": bits,
-        "bits_per_hour": bits * rate, **_answers(classifier, known, said, prior),
+        "bits_per_hour": bits * rate, **_answers(classifier, shown, said, prior),
         "band": np.where(taken.band >= 0, np.array([*BANDS, ""])[taken.band], ""),
         "magnitude": taken.magnitude, "magnitude_err": taken.error,
         "best_time": seen.best, "altitude": seen.altitude, "airmass": seen.airmass, "up_from": seen.start,

@@ -14,6 +14,9 @@ _MARGINS = np.linspace(-1.5, 2.0, 15)
 SHORTEST = 1 / 60
 """Of an exposure, hours."""
 
+LEAST = 0.067
+"""Chance of success below which nothing is exposed."""
+
 
 @dataclass(frozen=True)
 class Telescope:
@@ -80,16 +83,16 @@ class Telescope:
         Returns
         -------
         hours : array, shape ``(n,)``
-            NaN where nothing that is tried fits into `most` and `longest`, or something is not known.
+            NaN where none within `most` and `longest` has a chance, or something is not known.
         success : array, shape ``(n,)``
             The chance that the exposure is long enough, 0 there.
         """
-        middle, error = np.asarray(magnitude, dtype=np.float64)[:, None], np.asarray(error, dtype=np.float64)[:, None]
-        tried = self.hours(middle + _MARGINS * error, np.asarray(airmass)[:, None])  # (n, n_margins)
-        overhead = self.overhead / 60
-        chance = _normal((self.depth(tried, np.asarray(airmass)[:, None]) - middle) / np.maximum(error, 1e-6))
-        fits = (tried <= self.longest) & (tried + overhead <= np.asarray(most)[:, None])
-        rate = np.where(fits, chance / (tried + overhead), -1.0)
+        middle, error = (np.asarray(values, dtype=np.float64)[:, None] for values in (magnitude, error))
+        mass, overhead = np.asarray(airmass, dtype=np.float64)[:, None], self.overhead / 60
+        longest = np.minimum(self.longest, np.asarray(most, dtype=np.float64)[:, None] - overhead)
+        tried = np.minimum(self.hours(middle + _MARGINS * error, mass), np.maximum(longest, SHORTEST))
+        chance = _normal((self.depth(tried, mass) - middle) / np.maximum(error, 1e-6))  # (n, n_margins)
+        rate = np.where((longest >= SHORTEST) & (chance >= LEAST), chance / (tried + overhead), 0.0)
         best = np.argmax(rate, axis=1)[:, None]
         possible = np.take_along_axis(rate, best, axis=1)[:, 0] > 0
         hours, success = (np.take_along_axis(values, best, axis=1)[:, 0] for values in (tried, chance))

@@ -67,7 +67,7 @@ class Site:
         """
         offset = -((self.longitude + 180) % 360 - 180) / 360
         try:
-            return float(np.round(float(night) - offset)) + offset
+            return round(float(night) - offset) + offset
         except (ValueError, OverflowError):
             pass
         try:
