@@ -88,10 +88,16 @@ def test_the_brightest_band_is_one_of_those_asked_for(lines):
         said.brightest("gx")
 
 
+def test_dust_is_put_back(lines):
+    curves = lines([0.0, 0.1])
+    dusty = curves.with_context({"mwebv": np.array([0.3, 0.1])})
+    one, other = forecast(dusty, NOW + 1, NOW), forecast(dusty.deredden(), NOW + 1, NOW)
+    assert other.magnitude == pytest.approx(one.magnitude, nan_ok=True, abs=1e-5)
+    assert other.error == pytest.approx(one.error, nan_ok=True, rel=1e-4)
+
+
 def test_bad_questions_are_refused(lines):
     curves = lines([0.0, 0.1])
-    with pytest.raises(ValueError, match="dereddened"):
-        forecast(replace(curves, dereddened=True), NOW, NOW)
     for when in (NOW - 1, np.nan):
         with pytest.raises(ValueError, match="2 are not, first 'o0'"):
             forecast(curves, when, NOW)

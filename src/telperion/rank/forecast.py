@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from telperion.bands import BANDS, NJY
+from telperion.bands import BANDS, EXTINCTION, NJY
 from telperion.lightcurves import LightCurves
 from telperion.taxonomy import Taxonomy
 
@@ -113,7 +113,7 @@ def forecast(light_curves: LightCurves, when: ArrayLike, now: ArrayLike, usual: 
     Parameters
     ----------
     light_curves : LightCurves
-        Fluxes as observed.
+        Where fluxes are dereddened, context ``mwebv`` puts the dust back; unknown, there was none.
     when : float or array, shape ``(n_objects,)``, MJD
         The time that is asked about.
     now : float or array, shape ``(n_objects,)``, MJD
@@ -124,7 +124,7 @@ def forecast(light_curves: LightCurves, when: ArrayLike, now: ArrayLike, usual: 
     Raises
     ------
     ValueError
-        The fluxes are dereddened, or a time is not finite or before what is known.
+        A time is not finite or before what is known.
 
     Examples
     --------
@@ -133,8 +133,6 @@ def forecast(light_curves: LightCurves, when: ArrayLike, now: ArrayLike, usual: 
     >>> said.magnitude[0, 1].round(1), said.error[0, 1].round(1)
     (np.float64(22.0), np.float64(0.1))
     """
-    if light_curves.dereddened:
-        raise ValueError("the fluxes are dereddened, but a telescope sees them through the dust")
     n = len(light_curves)
     when, now = (np.broadcast_to(np.asarray(time, dtype=np.float64), (n,)) for time in (when, now))
     if (wrong := np.flatnonzero(~(np.isfinite(when) & np.isfinite(now) & (when >= now)))).size:
@@ -145,6 +143,8 @@ def forecast(light_curves: LightCurves, when: ArrayLike, now: ArrayLike, usual: 
     counts = (light_curves.time <= now[owner]) & (since >= -WINDOW) & (flux > LEAST * error)
     owner, flux, error, since = owner[counts], flux[counts], error[counts], since[counts]
     y = NJY - 2.5 * np.log10(flux.astype(np.float64))
+    if light_curves.dereddened and "mwebv" in light_curves.context:
+        y += EXTINCTION[light_curves.band[counts]] * np.nan_to_num(light_curves.context["mwebv"])[owner]
     usual = usual or Usual()
     known = np.where(light_curves.first_detection <= now, now - light_curves.first_detection, 0.0)
     steep = usual.deviation / (1 + known / AGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from telperion.bands import BANDS
 from telperion.classifier import Classifier
 from telperion.encode.view import Context, days_known, held_context, keep_context
 from telperion.encode.view import view as cut
-from telperion.lightcurves import LightCurves
+from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.rank.forecast import Usual, forecast
 from telperion.rank.telescope import Telescope
 from telperion.rank.value import Aim, Sought, information, value
@@ -118,7 +119,7 @@ def rank(
     ----------
     classifier : Classifier
     light_curves : LightCurves
-        Fluxes as observed, with ``ra`` and ``decl`` (degrees) in the context.
+        With ``ra`` and ``decl`` (degrees) in the context. E(B-V) that is unknown is taken to be 0, with a warning.
     observing : Observing
     context : {"specz", "photoz", "none"}
         Which context the classifier is shown, see `telperion.encode.view.keep_context`.
@@ -135,7 +136,7 @@ def rank(
     Raises
     ------
     ValueError
-        Fluxes are dereddened, there are no positions, or what is sought is not as it should be.
+        There are no positions, or what is sought is not as it should be.
     """
     tree, where = classifier.tree, observing.site
     value(np.ones((0, len(tree))), tree, observing.sought, observing.aim)  # before anything is worked out
@@ -145,7 +146,7 @@ def rank(
     nightfall, daybreak = dark(where, midnight)
     live = _live(light_curves, nightfall, observing.recent)
     known = cut(light_curves[live], nightfall - light_curves.first_detection[live], classifier.view)
-    shown = keep_context(known, context)
+    shown = keep_context(_dereddened(known), context)
     said = classifier.predict(shown, view="full", prior=prior)
     place = known.context["ra"], known.context["decl"]
     seen = visibility(*place, where, midnight, most_airmass=observing.airmass, from_moon=observing.moon)
@@ -225,6 +226,20 @@ def _live(light_curves: LightCurves, now: float, recent: float) -> NDArray[np.bo
     """Say which objects have a detection that is recent and known."""
     rows = light_curves.detected & (light_curves.time <= now) & (light_curves.time >= now - recent)
     return np.bincount(light_curves.object_index[rows], minlength=len(light_curves)) > 0
+
+
+def _dereddened(known: LightCurves) -> LightCurves:
+    """Correct fluxes for dust, where some E(B-V) is unknown; else leave that to the classifier."""
+    ebv = known.context.get("mwebv", np.full(len(known), np.nan))
+    unknown = np.isnan(ebv) & (known.lengths > 0)
+    if known.dereddened or not unknown.any():
+        return known
+    first = known.object_id[np.argmax(unknown)]
+    warnings.warn(
+        f"mwebv is unknown for {unknown.sum()} objects, first '{first}': classified as if there were no dust",
+        RepairWarning, stacklevel=3,
+    )  # fmt: skip
+    return known.with_context({"mwebv": np.nan_to_num(ebv)}).deredden().with_context(known.context)
 
 
 def _running(order: NDArray[np.int64], chosen: NDArray[np.bool_], cost: Array) -> Array:
