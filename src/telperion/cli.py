@@ -17,6 +17,7 @@ from rich.markup import escape
 
 import telperion
 from telperion.commands.export import add_export
+from telperion.commands.rank import add_rank
 from telperion.commands.simulate import add_simulate
 from telperion.commands.stream import add_stream
 from telperion.encode.view import Context, View, keep_context
@@ -155,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     classify.set_defaults(command=_classify)
     add_export(add("export", help="write a classifier as one ONNX file, for pipelines without Telperion"))
     add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
+    add_rank(add("rank", help="order live objects for a night's spectroscopy"))
     return parser
 
 

@@ -1,0 +1,1 @@
+"""Which live objects to take spectra of tonight."""
