@@ -174,7 +174,7 @@ def test_answers_to_files_whose_names_are_no_text_are_published_once_too(broker,
 
 def test_a_setting_that_kafka_does_not_know_is_named(tmp_path):
     stream = Stream("kafka://127.0.0.1:1/a", (str(tmp_path / "a.jsonl"),), tmp_path / "s", kafka={"foo.bar": "1"})
-    with pytest.raises(ValueError, match="foo.bar"):
+    with pytest.raises(ValueError, match=r"foo\.bar"):
         stream.worker()
 
 
