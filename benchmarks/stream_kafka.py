@@ -172,24 +172,29 @@ def measure_rate(arguments: argparse.Namespace, server: str, folder: Path) -> No
         for n in arguments.workers:
             topic = f"rate-{n}-{repeat}"
             make_topic(server, topic)
+            make_topic(server, f"{topic}-answers")
             stream = Stream(
                 f"kafka://{server}/{topic}", (f"kafka://{server}/{topic}-answers",), folder / topic, group=topic,
                 kafka=PROMPT, settle=arguments.settle,
             )  # fmt: skip
-            rates = {}
-            with workers(stream, n):
+            rates, effort = {}, {}
+            with workers(stream, n) as process:
                 ready(stream, n)
                 send(server, topic, warm)
                 while answered(stream, n) < len(warm):
                     time.sleep(0.1)
                 for name, some in (("new", first), ("known", second)):
-                    before, begun = answered(stream, n), time.perf_counter()
+                    before, begun, busy = answered(stream, n), time.perf_counter(), busy_time(process)
                     send(server, topic, some)
                     while answered(stream, n) < before + len(some):
                         time.sleep(0.02)
                     rates[name] = time.perf_counter() - begun
+                    effort[name] = busy_time(process) - busy
             counts = together(status(stream, n)).counts
-            shown = ", ".join(f"{name} {len(second) / t:,.0f} a second ({t:.2f} s)" for name, t in rates.items())
+            shown = ", ".join(
+                f"{name} {len(second) / t:,.0f} a second ({t:.2f} s, {effort[name]:.2f} s of a core)"
+                for name, t in rates.items()
+            )
             rows = counts["rows"] / counts["answered"]
             print(f"{n} workers, {len(second):,} alerts: {shown}; {rows:.1f} rows an alert,"
                   f" {counts['replays']:,} replays", flush=True)  # fmt: skip
@@ -198,6 +203,11 @@ def measure_rate(arguments: argparse.Namespace, server: str, folder: Path) -> No
         alone = [pool.apply(decode_only, (values,)) for _ in range(3)]
         beside = [sum(pool.map(decode_only, [values, values])) for _ in range(3)]
     print(f"decoding alone: one process {np.median(alone):,.0f} a second, two {np.median(beside):,.0f}")
+
+
+def busy_time(process: psutil.Process) -> float:
+    """Give the seconds of a core that a process and those it began have taken."""
+    return sum(sum(each.cpu_times()[:2]) for each in [process, *process.children(recursive=True)])
 
 
 def private(process: psutil.Process) -> float:
