@@ -100,7 +100,10 @@ def bands(packets: Packets, path: str, n: int) -> NDArray[np.int8]:
 def without_codes(name: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
     """Make NaN of a survey's codes for "missing" in a column of the context."""
     codes = _NO_MAGNITUDE if "_mag" in name else _MISSING[1:] if name.endswith(("_ra", "_dec")) else _MISSING
-    return np.where(np.isin(values, codes), np.nan, values)
+    missing = values == codes[0]  # of a few values this is faster than numpy.isin
+    for code in codes[1:]:
+        missing |= values == code
+    return np.where(missing, np.nan, values)
 
 
 def within(context: dict[str, NDArray[np.float64]]) -> tuple[dict[str, NDArray[np.float64]], int]:

@@ -169,11 +169,10 @@ def _leaf(node: Node, value: Any, n: int, path: str) -> list[_Piece]:
     if null < 0:
         kinds = ", ".join(part.kind for part in node.parts)
         raise ValueError(f"the column {path!r} is of a union of {kinds}, which is not written by columns")
-    branch = _number(np.where(mask, null, 1 - null))
     if not mask.any():
-        return [branch, *_values(other, values, path)]
+        return [_repeated(bytes([2 * (1 - null)]), n), *_values(other, values, path)]
     pieces = _values(other, np.where(mask, np.zeros(1, values.dtype), values), path)
-    return [branch, *(_Piece(text, np.where(mask, 0, size)) for text, size in pieces)]
+    return [_number(np.where(mask, null, 1 - null)), *(_Piece(text, np.where(mask, 0, size)) for text, size in pieces)]
 
 
 def _values(node: Node, values: NDArray, path: str) -> list[_Piece]:
