@@ -14,6 +14,7 @@ from telperion.loss import (
     focal_loss,
     hierarchical_cross_entropy,
     label_log_probability,
+    taught_cross_entropy,
 )
 from telperion.taxonomy import Taxonomy
 
@@ -139,3 +140,24 @@ def test_the_assumed_mix_minimises_the_loss(rng, tree, name, balance):
 def test_an_unknown_loss_is_named(tree):
     with pytest.raises(ValueError, match="loss is 'mse', expected one of whxe, flat, focal"):
         build_loss("mse", tree.leaves, tree, alpha=0.5, balance=1.0)
+
+
+def test_a_certain_teacher_is_the_label(batch, tree):
+    logits, labels = batch
+    path = torch.from_numpy(tree.ancestors[labels].astype(float))
+    expected = hierarchical_cross_entropy(logits, labels, tree, alpha=0.0)
+    torch.testing.assert_close(taught_cross_entropy(logits, 1e3 * path, tree), expected)
+
+
+def test_what_is_taught_is_the_cross_entropy_of_the_leaves(batch, tree, rng):
+    logits, taught = batch[0], torch.from_numpy(rng.normal(size=(40, len(tree))))
+    leaves = tree.probabilities(taught.numpy())[:, tree.leaves]
+    said = tree.probabilities(logits.numpy())[:, tree.leaves]
+    assert taught_cross_entropy(logits, taught, tree).item() == pytest.approx(-(leaves * np.log(said)).sum(1).mean())
+
+
+def test_nothing_is_left_to_learn_where_the_teacher_says_the_same(tree, rng):
+    taught = torch.from_numpy(rng.normal(size=(40, len(tree))))
+    logits = taught.clone().requires_grad_()
+    taught_cross_entropy(logits, taught, tree).backward()
+    torch.testing.assert_close(logits.grad, torch.zeros_like(logits), atol=1e-12, rtol=0)

@@ -65,6 +65,23 @@ def label_log_probability(logits: Tensor, labels: Tensor, tree: Taxonomy) -> Ten
     return (path[labels] * log_conditionals(logits, tree)).sum(dim=-1)
 
 
+def taught_cross_entropy(logits: Tensor, taught: Tensor, tree: Taxonomy) -> Tensor:
+    r"""Cross-entropy along the tree to the probabilities of a teacher, averaged over the objects.
+
+    .. math:: L = -\sum_n p_{teacher}(n) \log p(n | parent(n))
+
+    over all nodes: that of the leaves' probabilities. With the teacher certain of the label it is HXE with alpha 0.
+
+    Parameters
+    ----------
+    logits, taught : Tensor, shape ``(n, n_nodes)``
+        Of the network that learns, and of the teacher.
+    """
+    path = torch.from_numpy(tree.ancestors).to(logits)
+    probability = (log_conditionals(taught, tree) @ path.T).exp()
+    return -(probability * log_conditionals(logits, tree))[:, 1:].sum(dim=-1).mean()
+
+
 def flat_cross_entropy(logits: Tensor, labels: Tensor, tree: Taxonomy, *, weights: ArrayLike | None = None) -> Tensor:
     """Cross-entropy of the label's absolute probability, each object weighed by `weights` of its label."""
     return focal_loss(logits, labels, tree, gamma=0.0, weights=weights)

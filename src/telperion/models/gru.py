@@ -85,6 +85,11 @@ class GruConfig:
         What was learnt on other objects or along another tree, whose weights this training begins with
         (`telperion.models.gru_start.start_from`): a classifier that comes with the package, by its name, one in a
         folder, or the checkpoint of a finished training; none if empty.
+    teacher : str
+        A classifier, as of `start`, from which this one learns what it says of the same rows
+        (`telperion.models.gru_teacher`); none if empty.
+    taught : float
+        Share of the teacher's loss (`telperion.loss.taught_cross_entropy`).
     precision : {"float32", "bfloat16"}
         To which the factors of products of matrices may be rounded in training; the sums are float32 either way.
 
@@ -121,6 +126,8 @@ class GruConfig:
     clip: float = 1.0
     average: float = 0.99
     start: str = ""
+    teacher: str = ""
+    taught: float = 0.5
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
@@ -152,7 +159,7 @@ _RANGES = {
     "phases": (0, 1000), "short": (0, 1), "group_dropout": (0, 1), "context_noise": (0, 10), "resampled": (0, 1),
     "noise": (0, 10), "row_dropout": (0, 0.95), "epochs": (1, 100_000), "patience": (1, 100_000),
     "batch_size": (1, 1_000_000), "learning_rate": (1e-9, 1), "weight_decay": (0, 10), "clip": (1e-9, float("inf")),
-    "average": (0, 0.99999),
+    "average": (0, 0.99999), "taught": (0, 1),
 }  # fmt: skip
 
 TELPERION = GruConfig()

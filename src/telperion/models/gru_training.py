@@ -25,11 +25,12 @@ from telperion.encode.resample import resample
 from telperion.encode.truncate import draw_days, draw_shares, keep_share, perturb
 from telperion.encode.view import view
 from telperion.lightcurves import LightCurves
-from telperion.loss import assumed_mix, build_loss
+from telperion.loss import assumed_mix, build_loss, taught_cross_entropy
 from telperion.models.gru import Gru, GruConfig, encoder
 from telperion.models.gru_network import build_network
 from telperion.models.gru_onnx import export_onnx
 from telperion.models.gru_start import read_checkpoint, start_from
+from telperion.models.gru_teacher import Teacher
 from telperion.simulate.stream import Stream
 from telperion.taxonomy import Taxonomy
 
@@ -147,6 +148,7 @@ class Trainer:
         self.network = build_network(config, len(tree))
         if config.start:
             start_from(config.start, self.network, tree)
+        self.teacher = Teacher(config.teacher, config, tree) if config.teacher else None
         self.optimiser = self._build_optimiser()
         self.average = {name: weight.detach().clone() for name, weight in self.network.state_dict().items()}
         self.best = {name: weight.clone() for name, weight in self.average.items()}
@@ -278,6 +280,9 @@ class Trainer:
         logits = self.network(batch.rows, batch.static, batch.places)  # (n, n_phases, n_nodes)
         labels = batch.labels[:, None].expand(logits.shape[:2])
         loss = self.loss(logits.flatten(0, 1), labels.flatten())
+        if self.teacher is not None:
+            said = self.teacher(batch.rows, batch.static, batch.places).flatten(0, 1)
+            loss = loss.lerp(taught_cross_entropy(logits.flatten(0, 1), said, self.tree), self.config.taught)
         self.optimiser.zero_grad()
         loss.backward()
         if math.isfinite(self.config.clip):
