@@ -32,6 +32,7 @@ from telperion.found import AS_GIVEN, NOISY, Search, best_threshold, expected_th
 from telperion.lightcurves import LightCurves
 from telperion.models import Model
 from telperion.models.stack import Stack, choose_weights
+from telperion.processes import processes
 from telperion.run import Run
 from telperion.taxonomy import Taxonomy
 from telperion.train import labelled, train
@@ -178,6 +179,7 @@ def fit_all(
     Classifier
         With target and threshold.
     """
+    processes().alone("a search for one class")
     folder, tree = Path(folder), Taxonomy.load(run.tree)
     known = labelled(light_curves, tree)
     claim(folder, run, known)

@@ -27,6 +27,9 @@ KINDS = {
 STREAMED = ("gru",)
 """Kinds of model that can learn from other light curves in each epoch."""
 
+TOGETHER = ("gru",)
+"""Kinds of model that several processes can train together (`telperion.processes`)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
