@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch", reason="training needs telperion[train]")
 safetensors = pytest.importorskip("safetensors.torch", reason="training needs telperion[train]")
 
 TWO = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
-EPOCHS = 40  # more than are done before anybody notices the first
+EPOCHS = 20  # more than are done before anybody notices the first
 PATIENCE = 600  # seconds, on a machine that has much else to do; alone a few
 
 TRAINED = """

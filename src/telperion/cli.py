@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
 import time
@@ -21,7 +22,7 @@ from telperion.commands.export import add_export
 from telperion.commands.rank import add_rank
 from telperion.commands.simulate import add_simulate
 from telperion.commands.stream import add_stream
-from telperion.commands.train import add_changes, add_train
+from telperion.commands.train import add_changes, add_storage, add_train
 from telperion.encode.view import Context, View, keep_context
 from telperion.processes import processes
 from telperion.progress import progress_bar
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     cross.add_argument("data", type=Path)
     cross.add_argument("-o", "--output", type=Path, required=True, help="folder of folds, scores and figures")
     add_changes(cross)
+    add_storage(cross)
     cross.add_argument("-j", "--jobs", type=int, default=1, help="folds trained at the same time")
     cross.add_argument("--view", choices=get_args(View), help="this view only, of those that the run has")
     cross.add_argument("--foldings", nargs="+", help="of a search: these foldings only, of those that the run has")
@@ -119,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     submit.add_argument("run", type=Path)
     submit.add_argument("data", type=Path, help="the challenge's folder")
     submit.add_argument("-o", "--output", type=Path, required=True, help="the CSV file to write")
+    add_storage(submit)
     submit.add_argument("--search", type=Path, help="folder of the run's cross-validation")
     submit.add_argument("-j", "--jobs", type=int, default=1, help="folds trained at the same time")
     submit.set_defaults(command=_submit)
@@ -202,7 +205,7 @@ def _crossvalidate(arguments: argparse.Namespace) -> None:
     from telperion.crossvalidate import crossvalidate, histories
     from telperion.run import Run
 
-    run = Run.load(arguments.run, arguments.set)
+    run = Run.load(arguments.run, arguments.set).with_storage(arguments.storage)
     views = (arguments.view,) if arguments.view else run.views
     foldings = tuple(arguments.foldings or run.foldings)
     run = replace(run, views=views, foldings=foldings, seeds=tuple(arguments.seeds or run.seeds))
@@ -237,7 +240,8 @@ def _submit(arguments: argparse.Namespace) -> None:
     from telperion.submit import submit
 
     folder = arguments.search or arguments.output.with_name(arguments.output.name + ".training")
-    run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
+    run = Run.load(arguments.run).with_storage(arguments.storage)
+    light_curves = telperion.read(arguments.data)
     with progress_bar() as bar:
         classifier = fit_all(run, light_curves, folder=folder, jobs=arguments.jobs, progress=bar)
     called = submit(classifier, arguments.data, arguments.output)
@@ -361,4 +365,5 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 
 def _command() -> str:
-    return "telperion " + " ".join(sys.argv[1:])
+    """Say how this was called, passwords in addresses left out."""
+    return "telperion " + re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1@", " ".join(sys.argv[1:]))

@@ -94,9 +94,9 @@ def initialise_like_keras(network: nn.Module) -> None:
 @contextmanager
 def precision(name: str) -> Iterator[None]:
     """Let products of matrices be rounded to bfloat16 inside, where the processor is faster with it."""
-    before = torch.get_float32_matmulprecision()
-    torch.set_float32_matmulprecision("medium" if name == "bfloat16" else before)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if name == "bfloat16" else before)
     try:
         yield
     finally:
-        torch.set_float32_matmulprecision(before)
+        torch.set_float32_matmul_precision(before)
