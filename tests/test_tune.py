@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tomli_w
 
 from telperion import find as module_of_find
 from telperion import tune as module
+from telperion.cli import main
 from telperion.find import Cell, cells, find
 from telperion.folding import folds
+from telperion.formats.parquet import write
 from telperion.run import Run
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
@@ -188,6 +191,20 @@ def test_two_searches_with_one_folder_and_store_train_every_model_once(curves, t
         each.join(120)
     assert len(trained) == len(list(cells(run)))
     np.testing.assert_array_equal(found[0][0].score, found[1][0].score)
+
+
+def test_a_second_command_with_the_same_store_finds_all_done(curves, tmp_path, capsys):
+    run = {**RUN.to_dict(), "tune": {**RUN.tune, "trials": 1}}
+    del run["days"]
+    (tmp_path / "run.toml").write_text(tomli_w.dumps(run))
+    write(curves, tmp_path / "curves.parquet")
+    command = ["train", str(tmp_path / "run.toml"), str(tmp_path / "curves.parquet"), "-o", str(tmp_path / "model")]
+    for said in ("saved", "has been saved by another process"):
+        assert main([*command, "--storage", f"sqlite:///{tmp_path}/study.db"]) == 0
+        assert said in " ".join(capsys.readouterr().out.split())
+    assert "storage" not in (tmp_path / "model" / "run.toml").read_text()
+    assert main([*command[:-1], str(tmp_path / "other"), "--set", "tune={}", "--storage", "study.journal"]) == 2
+    assert "no table tune" in capsys.readouterr().err
 
 
 def test_a_fold_without_the_target_is_refused(curves, tmp_path):

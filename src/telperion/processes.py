@@ -164,10 +164,10 @@ class Processes:
     def _together(self, call: Callable[[Any], object]) -> None:
         from torch import distributed
 
+        if not distributed.is_initialized():
+            distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
+            atexit.register(distributed.destroy_process_group)
         try:
-            if not distributed.is_initialized():
-                distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
-                atexit.register(distributed.destroy_process_group)
             call(distributed)
         except RuntimeError as error:
             time.sleep(_GRACE)  # where Ctrl-C has ended the other one, it comes here, too, and raises its own error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,8 +66,9 @@ def _train(arguments: argparse.Namespace) -> None:
         return
     sum_up = search_card if run.target else model_card
     card = sum_up(arguments.scores) if arguments.scores else {}
-    with one_at_a_time(checkpoints):
-        if arguments.storage and (arguments.output / "classifier.json").is_file():
+    shared = bool(run.tune and run.tuning.storage)
+    with one_at_a_time(checkpoints) if shared else nullcontext():
+        if shared and (arguments.output / "classifier.json").is_file():
             Console().print(f"{arguments.output} has been saved by another process of this search")
             return
         replace(classifier, card=card).save(arguments.output)
