@@ -44,11 +44,11 @@ class Timed(Processes):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--run", type=Path, default=Path("runs/elasticc.toml"))
+    parser.add_argument("--toml", type=Path, default=Path("runs/elasticc.toml"))
     parser.add_argument("--objects", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=3)
     arguments = parser.parse_args()
-    run = Run.load(arguments.run)
+    run = Run.load(arguments.toml)
     tree, config = Taxonomy.load(run.tree), dataclasses.replace(run.config(), view=run.views[0])
     torch.set_float32_matmul_precision("medium" if config.precision == "bfloat16" else "highest")
     curves = telperion.read(arguments.data)[: arguments.objects]
