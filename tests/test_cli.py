@@ -105,3 +105,10 @@ def test_who_is_stopped_says_what_is_left(arguments, words, tmp_path, capsys, mo
         monkeypatch.setattr(f"telperion.{place}", stop)
     assert main(arguments) == 130
     assert capsys.readouterr().err == words + "\n"
+
+
+def test_a_password_in_an_address_is_not_repeated(monkeypatch):
+    from telperion.cli import _command
+
+    monkeypatch.setattr("sys.argv", ["telperion", "train", "--storage", "postgresql://me:secret@host:5432/studies"])
+    assert _command() == "telperion train --storage postgresql://me@host:5432/studies"

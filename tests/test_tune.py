@@ -1,13 +1,18 @@
 """Tuning: settings are chosen on the training set alone, the run's own are among them, a killed study goes on."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import tomli_w
 
+from telperion import find as module_of_find
 from telperion import tune as module
+from telperion.cli import main
 from telperion.find import Cell, cells, find
 from telperion.folding import folds
+from telperion.formats.parquet import write
 from telperion.run import Run
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
@@ -144,6 +149,62 @@ def test_a_search_tunes_for_every_model_on_what_it_may_see(curves, tmp_path, mon
         assert set(given.object_id) == set(curves.object_id[~np.isin(fold, cell.without)])
     assert len(found) == 1
     assert (tmp_path / Cell(0, "field", 0, (0,)).folder / "tuning" / JOURNAL).is_file()
+
+
+def test_with_a_storage_trials_are_shared_by_searches_in_other_folders(curves, tmp_path, monkeypatch):
+    """A study is found again by what is tuned on which objects, not by where its search is kept."""
+    tried = by_rule(monkeypatch, lambda config, fold: -abs(config.leaves - 6))
+    shared = RUN.with_storage(str(tmp_path / "study.journal"))
+    found = [tuned(shared, curves, folding="random", folder=tmp_path / where, seed=0) for where in ("a", "b")]
+    assert found[0] == found[1]
+    assert len(tried) <= 14
+    assert found[0] == tuned(RUN, curves, folding="random", folder=tmp_path / "alone", seed=0)
+    count = len(tried)
+    tuned(shared, curves[:-1], folding="random", folder=tmp_path / "a", seed=0)
+    assert len(tried) > count
+
+
+def test_where_trials_are_shared_is_no_part_of_the_experiment():
+    shared = RUN.with_storage("postgresql://me:secret@host/studies")
+    assert shared.tuning.storage == "postgresql://me:secret@host/studies"
+    assert shared.to_dict() == RUN.to_dict()
+    assert RUN.with_storage(None) == RUN
+    with pytest.raises(ValueError, match="no table tune"):
+        replace(RUN, tune={}).with_storage("study.journal")
+
+
+def test_two_searches_with_one_folder_and_store_train_every_model_once(curves, tmp_path, monkeypatch):
+    trained, train = [], module_of_find.train
+    monkeypatch.setattr(
+        module_of_find, "train", lambda run, given, **more: trained.append(1) or train(run, given, **more)
+    )
+    by_rule(monkeypatch, lambda config, fold: -abs(config.leaves - 6))
+    run = replace(RUN, tune={**RUN.tune, "trials": 2}).with_storage(str(tmp_path / "study.journal"))
+    found = {}
+    both = [
+        threading.Thread(target=lambda k=k: found.update({k: find(run, curves, folder=tmp_path / "out")}))
+        for k in range(2)
+    ]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join(120)
+    assert len(trained) == len(list(cells(run)))
+    np.testing.assert_array_equal(found[0][0].score, found[1][0].score)
+
+
+def test_a_second_command_with_the_same_store_finds_all_done(curves, tmp_path, capsys):
+    run = {**RUN.to_dict(), "tune": {**RUN.tune, "trials": 1}}
+    del run["days"]
+    (tmp_path / "run.toml").write_text(tomli_w.dumps(run))
+    write(curves, tmp_path / "curves.parquet")
+    command = ["train", str(tmp_path / "run.toml"), str(tmp_path / "curves.parquet"), "-o", str(tmp_path / "model")]
+    for said in ("saved", "has been saved by another process"):
+        assert main([*command, "--storage", f"sqlite:///{tmp_path}/study.db"]) == 0
+        assert said in " ".join(capsys.readouterr().out.split())
+    assert "storage" not in (tmp_path / "model" / "run.toml").read_text()
+    assert main([*command[:-1], str(tmp_path / "other"), "--set", "tune={}", "--storage", "study.journal"]) == 2
+    assert "no table tune" in capsys.readouterr().err
 
 
 def test_a_fold_without_the_target_is_refused(curves, tmp_path):

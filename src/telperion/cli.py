@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+import signal
 import sys
 import time
 import warnings
@@ -20,7 +22,9 @@ from telperion.commands.export import add_export
 from telperion.commands.rank import add_rank
 from telperion.commands.simulate import add_simulate
 from telperion.commands.stream import add_stream
+from telperion.commands.train import add_changes, add_storage, add_train
 from telperion.encode.view import Context, View, keep_context
+from telperion.processes import processes
 from telperion.progress import progress_bar
 from telperion.scores import PHASES, Evaluation
 
@@ -35,17 +39,25 @@ GOES_ON = ("simulate", "train", "crossvalidate", "submit", "stream")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; errors of the user's making end it with one line and status 2."""
     arguments = _parser().parse_args(argv)
-    warnings.showwarning = lambda message, *_: Console(stderr=True).print(
+    speaks = True  # of processes that train together the first only
+    warnings.showwarning = lambda message, *_: Console(stderr=True, quiet=not speaks).print(
         f"[yellow]note:[/] {escape(str(message))}", highlight=False
     )
     try:
+        if (together := processes()).size > 1:
+            if arguments.name != "train":
+                together.alone(f"telperion {arguments.name}")
+            speaks = together.first
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # torchrun passes on how it was stopped
         arguments.command(arguments)
     except (ValueError, KeyError, OSError, ImportError, RuntimeError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         Console(stderr=True).print(f"[red]telperion {arguments.name}:[/] {escape(str(text))}", highlight=False)
         return 2
     except KeyboardInterrupt:
-        Console(stderr=True).print(f"telperion {arguments.name}: {_stopped(arguments)}", markup=False, highlight=False)
+        Console(stderr=True, quiet=not speaks).print(
+            f"telperion {arguments.name}: {_stopped(arguments)}", markup=False, highlight=False
+        )
         return 130
     return 0
 
@@ -91,21 +103,14 @@ def _parser() -> argparse.ArgumentParser:
     realism.add_argument("--markdown", action="store_true", help="print Markdown")
     realism.set_defaults(command=_realism)
 
-    train = add("train", help="train a classifier by a run's TOML")
-    train.add_argument("run", type=Path)
-    train.add_argument("data", type=Path, help="light curves; of a run that simulates its own, the folder to keep them")
-    train.add_argument("-o", "--output", type=Path, required=True, help="folder of the classifier")
-    _add_changes(train)
-    train.add_argument("--seed", type=int, help="this seed in place of the run's first")
-    train.add_argument("--search", type=Path, help="of a run that seeks one class: the folder of its cross-validation")
-    train.add_argument("--scores", type=Path, help="scores.json of the run's cross-validation, for the model card")
-    train.set_defaults(command=_train)
+    add_train(add("train", help="train a classifier by a run's TOML"))
 
     cross = add("crossvalidate", help="train and score a run fold by fold")
     cross.add_argument("run", type=Path)
     cross.add_argument("data", type=Path)
     cross.add_argument("-o", "--output", type=Path, required=True, help="folder of folds, scores and figures")
-    _add_changes(cross)
+    add_changes(cross)
+    add_storage(cross)
     cross.add_argument("-j", "--jobs", type=int, default=1, help="folds trained at the same time")
     cross.add_argument("--view", choices=get_args(View), help="this view only, of those that the run has")
     cross.add_argument("--foldings", nargs="+", help="of a search: these foldings only, of those that the run has")
@@ -116,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     submit.add_argument("run", type=Path)
     submit.add_argument("data", type=Path, help="the challenge's folder")
     submit.add_argument("-o", "--output", type=Path, required=True, help="the CSV file to write")
+    add_storage(submit)
     submit.add_argument("--search", type=Path, help="folder of the run's cross-validation")
     submit.add_argument("-j", "--jobs", type=int, default=1, help="folds trained at the same time")
     submit.set_defaults(command=_submit)
@@ -160,10 +166,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_changes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings in place of the run's")
-
-
 def _add_view(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--days", nargs="+", type=float, help="days after the first detection")
     parser.add_argument("--view", choices=get_args(View), help="rows that count; by default as the model was trained")
@@ -199,37 +201,11 @@ def _realism(arguments: argparse.Namespace) -> None:
         Console(stderr=True).print(f"report: {page}")
 
 
-def _train(arguments: argparse.Namespace) -> None:
-    from telperion.report import model_card
-    from telperion.run import Run
-    from telperion.search_report import search_card
-    from telperion.train import simulated, train
-
-    checkpoints = arguments.output.with_name(arguments.output.name + ".training")
-    run = Run.load(arguments.run, arguments.set)
-    with progress_bar() as bar:
-        if run.stream:
-            stream, held = simulated(run, arguments.data, progress=bar)
-            classifier = train(run, stream, folder=checkpoints, held=held, seed=arguments.seed, progress=bar)
-        elif run.target:
-            from telperion.find import fit_all
-
-            light_curves = telperion.read(arguments.data)
-            classifier = fit_all(run, light_curves, folder=arguments.search or checkpoints, progress=bar)
-        else:
-            light_curves = telperion.read(arguments.data)
-            classifier = train(run, light_curves, folder=checkpoints, seed=arguments.seed, progress=bar)
-    sum_up = search_card if run.target else model_card
-    card = sum_up(arguments.scores) if arguments.scores else {}
-    replace(classifier, card=card).save(arguments.output)
-    Console().print(f"saved {arguments.output}; {checkpoints} can be removed")
-
-
 def _crossvalidate(arguments: argparse.Namespace) -> None:
     from telperion.crossvalidate import crossvalidate, histories
     from telperion.run import Run
 
-    run = Run.load(arguments.run, arguments.set)
+    run = Run.load(arguments.run, arguments.set).with_storage(arguments.storage)
     views = (arguments.view,) if arguments.view else run.views
     foldings = tuple(arguments.foldings or run.foldings)
     run = replace(run, views=views, foldings=foldings, seeds=tuple(arguments.seeds or run.seeds))
@@ -264,7 +240,8 @@ def _submit(arguments: argparse.Namespace) -> None:
     from telperion.submit import submit
 
     folder = arguments.search or arguments.output.with_name(arguments.output.name + ".training")
-    run, light_curves = Run.load(arguments.run), telperion.read(arguments.data)
+    run = Run.load(arguments.run).with_storage(arguments.storage)
+    light_curves = telperion.read(arguments.data)
     with progress_bar() as bar:
         classifier = fit_all(run, light_curves, folder=folder, jobs=arguments.jobs, progress=bar)
     called = submit(classifier, arguments.data, arguments.output)
@@ -388,4 +365,5 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 
 def _command() -> str:
-    return "telperion " + " ".join(sys.argv[1:])
+    """Say how this was called, passwords in addresses left out."""
+    return "telperion " + re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1@", " ".join(sys.argv[1:]))

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import multiprocessing
+import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -400,4 +401,6 @@ def claim(folder: Path, run: Run, light_curves: LightCurves) -> None:
     if claim.is_file() and claim.read_text(encoding="utf-8") != text:
         raise ValueError(f"{folder} holds another run, or one on other objects: give another folder or remove it")
     folder.mkdir(parents=True, exist_ok=True)
-    claim.write_text(text, encoding="utf-8")
+    written = folder / f"run.toml.{os.getpid()}"  # whole at once: other processes of one search may look
+    written.write_text(text, encoding="utf-8")
+    written.replace(claim)

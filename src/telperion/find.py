@@ -32,12 +32,15 @@ from telperion.found import AS_GIVEN, NOISY, Search, best_threshold, expected_th
 from telperion.lightcurves import LightCurves
 from telperion.models import Model
 from telperion.models.stack import Stack, choose_weights
+from telperion.processes import processes
 from telperion.run import Run
 from telperion.taxonomy import Taxonomy
 from telperion.train import labelled, train
+from telperion.trials import one_at_a_time
 from telperion.tune import tuned
 
 MIX, IMPORTANCE, TUNED = b"mix", b"importance", b"tuned"
+PREDICTIONS = "predictions.parquet"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +98,7 @@ def find(
     tree.index(run.target)
     known = labelled(light_curves, tree)
     claim(folder, run, known)
-    waiting = [cell for cell in cells(run) if not (folder / cell.folder / "predictions.parquet").is_file()]
+    waiting = [cell for cell in cells(run) if not (folder / cell.folder / PREDICTIONS).is_file()]
     task = progress.add_task(f"{run.name}: trainings", total=len(waiting)) if progress else None
     for _ in each(partial(run_cell, run, known), waiting, folder, jobs, progress):
         if progress and task is not None:
@@ -106,21 +109,40 @@ def find(
 def run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, progress: Progress | None = None) -> None:
     """Train one model and write down how it scores the objects that it did not see; statistics are kept by content."""
     with kept(progress=progress):
-        _run_cell(run, light_curves, cell, folder, progress)
+        if run.tune:
+            _tune_and_run_cell(run, light_curves, cell, folder, progress)
+        else:
+            _run_cell(dataclasses.replace(run, model=run.members[cell.member]), light_curves, cell, folder, progress)
+
+
+def _tune_and_run_cell(
+    run: Run, light_curves: LightCurves, cell: Cell, folder: Path, progress: Progress | None
+) -> None:
+    """Do so with settings found on what it may learn from; of several processes that search together one trains it."""
+    place, tree = folder / cell.folder, Taxonomy.load(run.tree)
+    if (place / PREDICTIONS).is_file():
+        return
+    scored = np.isin(folds(light_curves, tree, run.folds, cell.folding, cell.seed), cell.without)
+    own = tuned(
+        dataclasses.replace(run, model=run.members[cell.member]),
+        light_curves[~scored],
+        folding=cell.folding,
+        folder=place / "tuning",
+        seed=cell.seed,
+        progress=progress,
+    )
+    with one_at_a_time(place):
+        if not (place / PREDICTIONS).is_file():
+            _run_cell(dataclasses.replace(run, model=own.model), light_curves, cell, folder, progress)
 
 
 def _run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, progress: Progress | None) -> None:
     place, tree = folder / cell.folder, Taxonomy.load(run.tree)
-    own = dataclasses.replace(run, model=run.members[cell.member])
     fold = folds(light_curves, tree, run.folds, cell.folding, cell.seed)
     scored = np.isin(fold, cell.without)
     objects = light_curves[scored]
-    if run.tune:
-        own = tuned(
-            own, light_curves[~scored], folding=cell.folding, folder=place / "tuning", seed=cell.seed, progress=progress
-        )
     classifier = train(
-        own,
+        dataclasses.replace(run, tune={}),
         light_curves[~scored],
         folder=place / "training",
         seed=cell.seed,
@@ -135,7 +157,7 @@ def _run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, pro
     for name, curves in known.items():
         leaves = classifier.predict(curves)[:, tree.leaves]
         arrays[name] = pa.FixedSizeListArray.from_arrays(leaves.ravel(), tree.leaves.size)
-    settings = own.to_dict()["model"]
+    settings = run.to_dict()["model"]
     about = {
         MIX: classifier.mix.tolist(),
         IMPORTANCE: getattr(classifier.model, "importance", {}),
@@ -144,7 +166,7 @@ def _run_cell(run: Run, light_curves: LightCurves, cell: Cell, folder: Path, pro
     table = pa.table(arrays, metadata={name: json.dumps(value).encode() for name, value in about.items()})
     unfinished = place / "predictions.parquet.part"
     pq.write_table(table, unfinished)
-    unfinished.rename(place / "predictions.parquet")
+    unfinished.rename(place / PREDICTIONS)
     if len(cell.without) > 1:
         shutil.rmtree(place / "training")
 
@@ -178,12 +200,13 @@ def fit_all(
     Classifier
         With target and threshold.
     """
+    processes().alone("a search for one class")
     folder, tree = Path(folder), Taxonomy.load(run.tree)
     known = labelled(light_curves, tree)
     claim(folder, run, known)
     first = dataclasses.replace(run, foldings=run.foldings[:1], seeds=run.seeds[:1])
     outer = [cell for cell in cells(first) if len(cell.without) == 1]
-    waiting = [cell for cell in outer if not (folder / cell.folder / "predictions.parquet").is_file()]
+    waiting = [cell for cell in outer if not (folder / cell.folder / PREDICTIONS).is_file()]
     task = progress.add_task(f"{run.name}: trainings", total=len(waiting) + len(run.members)) if progress else None
     for _ in each(partial(run_cell, run, known), waiting, folder, jobs, progress):
         if progress and task is not None:
@@ -197,9 +220,9 @@ def fit_all(
                 own = tuned(
                     own, known, folding=run.foldings[0], folder=place / "tuning", seed=run.seeds[0], progress=progress
                 )
-            members.append(
-                (member["kind"], train(own, known, folder=place, seed=run.seeds[0], progress=progress).model)
-            )
+            with one_at_a_time(place):
+                model = train(own, known, folder=place, seed=run.seeds[0], progress=progress).model
+            members.append((member["kind"], model))
         if progress and task is not None:
             progress.advance(task)
     said = [
@@ -209,9 +232,9 @@ def fit_all(
     truth = tree.ancestors[tree.labels(label)][:, tree.index(run.target)]
     scores = np.concatenate([score for _, score in said], axis=1)
     weights = _weights(scores, truth) if len(members) > 1 else np.ones(1)
-    model: Model = Stack(tree, members, weights) if len(members) > 1 else members[0][1]
+    together: Model = Stack(tree, members, weights) if len(members) > 1 else members[0][1]
     return Classifier(
-        model,
+        together,
         run.model["kind"],
         run.views[0],
         run=run.to_dict() | {"views": [run.views[0]], "seeds": [run.seeds[0]]},
@@ -262,7 +285,7 @@ def finished_search(folder: str | Path) -> Run:
         pair
         for pair in found
         if all(
-            (folder / cell.folder / "predictions.parquet").is_file()
+            (folder / cell.folder / PREDICTIONS).is_file()
             for cell in cells(Run.from_dict(its | {"foldings": [pair[0]], "seeds": [pair[1]]}))
         )
     }
@@ -278,7 +301,7 @@ def importances(run: Run, folder: str | Path) -> dict[str, float]:
     total: dict[str, float] = {}
     scoring = [cell for cell in cells(run) if len(cell.without) == 1]
     for cell in scoring:
-        metadata = pq.read_schema(Path(folder) / cell.folder / "predictions.parquet").metadata or {}
+        metadata = pq.read_schema(Path(folder) / cell.folder / PREDICTIONS).metadata or {}
         for name, share in json.loads(metadata.get(IMPORTANCE, b"{}")).items():
             total[name] = total.get(name, 0.0) + share / len(scoring)
     return total
@@ -352,7 +375,7 @@ def _read(
     """
     tree = Taxonomy.load(run.tree)
     tables = [
-        pq.read_table(folder / Cell(member, folding, seed, without).folder / "predictions.parquet")
+        pq.read_table(folder / Cell(member, folding, seed, without).folder / PREDICTIONS)
         for member in range(len(run.members))
     ]
     mixes = [np.array(json.loads(table.schema.metadata[MIX])) for table in tables]

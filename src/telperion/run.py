@@ -27,6 +27,9 @@ KINDS = {
 STREAMED = ("gru",)
 """Kinds of model that can learn from other light curves in each epoch."""
 
+TOGETHER = ("gru",)
+"""Kinds of model that several processes can train together (`telperion.processes`)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -146,10 +149,25 @@ class Run:
         return configure(cls, document, f"run {document.get('name', '')!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the run as plain tables, every setting of the model filled in."""
+        """Give the run as plain tables, every setting of the model filled in, but not where a search is shared."""
         filled = [{"kind": member["kind"]} | dataclasses.asdict(self.config(member)) for member in self.members]
         model = {"kind": "stack", "members": filled} if self.model["kind"] == "stack" else filled[0]
-        return _plain(dataclasses.asdict(self) | {"model": model})
+        tune = {name: value for name, value in self.tune.items() if name != "storage"}
+        return _plain(dataclasses.asdict(self) | {"model": model, "tune": tune})
+
+    def with_storage(self, storage: str | None) -> Run:
+        """Give the run with another place where several processes share the trials of its search; None changes nothing.
+
+        Raises
+        ------
+        ValueError
+            Nothing is tuned.
+        """
+        if storage is None:
+            return self
+        if not self.tune:
+            raise ValueError(f"run {self.name!r} has no table tune, and so no trials to share")
+        return dataclasses.replace(self, tune={**self.tune, "storage": storage})
 
     @property
     def members(self) -> tuple[Mapping[str, Any], ...]:
@@ -194,12 +212,17 @@ class Tuning:
         Parts of the training set, each scored in turn; a trial that does worse than the median so far is cut short.
     minutes : float
         After which no further trial begins.
+    storage : str
+        Where several processes that do the same search share its trials: the file of a journal, or the URL of a
+        database. Without it a study lies in the folder of its search, and is one process's own. It is no part of the
+        experiment: `Run.to_dict` leaves it out.
     """
 
     ranges: Mapping[str, Any]
     trials: int = 20
     folds: int = 3
     minutes: float = math.inf
+    storage: str = ""
 
     def __post_init__(self) -> None:
         for name, ends in self.ranges.items():

@@ -20,8 +20,9 @@ from telperion.formats.parquet import read
 from telperion.lightcurves import LightCurves, RepairWarning
 from telperion.models import Model
 from telperion.models.stack import Stack, choose_weights, member_probabilities
+from telperion.processes import processes
 from telperion.run import KINDS as MODELS
-from telperion.run import Run
+from telperion.run import TOGETHER, Run
 from telperion.simulate.kinds import KINDS, both, counts, mix
 from telperion.simulate.library import library
 from telperion.simulate.observe import Rules
@@ -68,8 +69,12 @@ def train(
     Raises
     ------
     ValueError
-        Nothing is labelled, or a label is not of the run's tree.
+        Nothing is labelled, a label is not of the run's tree, or there are several processes and the model is of a kind
+        that one trains.
     """
+    for member in run.members:
+        if member["kind"] not in TOGETHER:
+            processes().alone(f"the training of a model of kind {member['kind']!r}")
     tree = Taxonomy.load(run.tree)
     chosen_view, chosen_seed = view or run.views[0], run.seeds[0] if seed is None else seed
     taught: LightCurves | Stream = light_curves
@@ -103,7 +108,7 @@ def simulated(run: Run, folder: str | Path, *, progress: Progress | None = None)
     run : Run
     folder : path
         Keeps both surveys, in ``training`` and ``validation``, from one training to the next; what is missing of the
-        former is simulated while it is learnt from.
+        former is simulated while it is learnt from. Processes that train together may share it, and the work.
     progress : rich.progress.Progress, optional
         Shows the light curves that validate as they are simulated.
     """
@@ -112,8 +117,14 @@ def simulated(run: Run, folder: str | Path, *, progress: Progress | None = None)
     rules = Rules(wanted.single, wanted.whole)
     many = counts(wanted.light_curves, mix(wanted.mix))
     some = counts(wanted.validation, mix(wanted.validation_mix or wanted.mix))
-    survey = Survey(Path(folder) / "training", many, kinds=kinds, seed=wanted.seed, rules=rules)
-    aside = Path(folder) / "validation"
+    aside, together = Path(folder) / "validation", processes()
+    with together.first_before_others():
+        survey = Survey(Path(folder) / "training", many, kinds=kinds, seed=wanted.seed, rules=rules)
+        validation = Survey(aside, some, kinds=kinds, seed=wanted.validation_seed, rules=rules)
+    if together.size > 1:
+        for _ in validation.make(together.share(range(len(validation)))):
+            pass
+        together.wait()
     save(aside, some, kinds=kinds, seed=wanted.validation_seed, rules=rules, progress=progress)
     return Stream(survey, wanted.epoch), read(aside)
 

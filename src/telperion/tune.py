@@ -1,12 +1,15 @@
 """`tuned(run, light_curves)`: the run with the settings that did best on folds of these light curves, and no others.
 
 The search is Optuna's: its tree of Parzen estimators proposes, its median rule cuts trials short. Every trial is
-written down at once, so that a study that was killed goes on.
+written down at once, so that a study that was killed goes on; with a `Tuning.storage` several processes share it
+(`telperion.trials`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import tempfile
 import time
 import typing
@@ -22,10 +25,9 @@ from telperion.lightcurves import LightCurves
 from telperion.run import Run
 from telperion.taxonomy import Taxonomy
 from telperion.train import train
+from telperion.trials import Trials
 
 JOURNAL = "study.journal"
-FREE_TRIALS = 5
-"""Trials that are drawn at random and never cut short, before the estimators take over."""
 
 
 def tuned(
@@ -48,7 +50,7 @@ def tuned(
     folding : str
         How they are parted (`telperion.folding.folds`).
     folder : path
-        Keeps the study.
+        Keeps the study, unless the run has a storage for it that several processes share.
     seed : int
         Of the folds, the trials and the models.
     progress : rich.progress.Progress, optional
@@ -66,49 +68,45 @@ def tuned(
     ValueError
         A fold has no object of the target.
     """
-    try:
-        import optuna
-        from optuna.storages.journal import JournalFileBackend, JournalStorage
-        from optuna.trial import TrialState as State
-    except ModuleNotFoundError as error:  # an extra
-        raise ModuleNotFoundError("tuning needs Optuna: pip install 'telperion[tune]'") from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder, tuning = Path(folder), run.tuning
     folder.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
-        study_name=run.name,
-        direction="maximize",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=FREE_TRIALS),
-        load_if_exists=True,
+    own, shared = dataclasses.asdict(run.config()), bool(tuning.storage)
+    study = Trials(
+        tuning.storage or folder / JOURNAL,
+        f"{run.name} {_identity(run, light_curves, folding, seed)}" if shared else run.name,
+        total=tuning.trials,
+        own={name: own[name] for name in tuning.ranges},
+        seed=seed,
+        shared=shared,
     )
-    own = dataclasses.asdict(run.config())
-    if not study.trials:
-        study.enqueue_trial({name: own[name] for name in tuning.ranges})
-    for killed in study.get_trials(states=[State.RUNNING]):
-        study.tell(killed.number, state=State.FAIL)
-        study.enqueue_trial(killed.params)
     ends = time.monotonic() + 60 * tuning.minutes
     task = progress.add_task(f"{run.name}: trials", total=tuning.trials) if progress else None
-    while (finished := len(study.get_trials(deepcopy=False, states=[State.COMPLETE, State.PRUNED]))) < tuning.trials:
-        if finished and time.monotonic() > ends:
-            break
-        # seeded by the number of trials done, so that a study that was killed goes on as if it had not been
-        study.sampler = optuna.samplers.TPESampler(seed=1000 * seed + finished, n_startup_trials=FREE_TRIALS)
-        trial = study.ask()
-        tried = dataclasses.replace(run, model={**run.members[0], **_settings(run, trial)}, tune={})
-        values: list[float] = []
-        for fold in range(tuning.folds):
-            values.append(_average_precision(tried, light_curves, folding, fold, tuning.folds, folder, seed))
-            trial.report(float(np.mean(values)), fold)
-            if fold + 1 < tuning.folds and trial.should_prune():
-                study.tell(trial, state=State.PRUNED)
-                break
-        else:
-            study.tell(trial, float(np.mean(values)))
+    while (trial := study.take(ends)) is not None:
+        with study.at_work(trial):
+            tried = dataclasses.replace(run, model={**run.members[0], **_settings(run, trial)}, tune={})
+            values: list[float] = []
+            for fold in range(tuning.folds):
+                values.append(_average_precision(tried, light_curves, folding, fold, tuning.folds, folder, seed))
+                trial.report(float(np.mean(values)), fold)
+                if fold + 1 < tuning.folds and trial.should_prune():
+                    study.finish(trial, None)
+                    break
+            else:
+                study.finish(trial, float(np.mean(values)))
         if progress and task is not None:
-            progress.update(task, completed=finished + 1)
-    return dataclasses.replace(run, model={**run.members[0], **study.best_params}, tune={})
+            progress.update(task, completed=study.finished)
+    return dataclasses.replace(run, model={**run.members[0], **study.best(folder)}, tune={})
+
+
+def _identity(run: Run, light_curves: LightCurves, folding: str, seed: int) -> str:
+    """Say what makes a study the same study in a store that has many: what is tuned, how, and on which objects."""
+    settings = run.to_dict()
+    for name in ("name", "seeds", "foldings"):
+        del settings[name]
+    settings["tune"] = {name: settings["tune"][name] for name in ("ranges", "folds") if name in settings["tune"]}
+    objects = [light_curves.object_id.tolist(), light_curves.label.tolist(), light_curves.n_rows]
+    said = json.dumps([settings, objects, folding, seed])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _settings(run: Run, trial: Any) -> dict[str, float]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from telperion.formats.parquet import read
+from telperion.processes import Processes
 from telperion.simulate.save import Survey, save
 from telperion.simulate.stream import Stream
 
@@ -43,6 +44,25 @@ def test_the_next_epoch_is_simulated_meanwhile_and_is_the_same(tmp_path):
     ahead._process.join()
     assert (tmp_path / "ahead" / "part-00002.parquet").is_file()  # nobody has asked for it yet
     assert not (tmp_path / "alone" / "part-00002.parquet").is_file()
+
+
+def test_of_several_processes_each_simulates_its_share(tmp_path, monkeypatch):
+    survey, met = Survey(tmp_path / "sky", COUNTS, seed=5), []
+
+    class OneOfTwo(Processes):
+        def wait(self):
+            met.append(sorted(path.name for path in (tmp_path / "sky").glob("*.parquet")))
+            for _ in survey.make(range(0, 4, 2)):  # what the first one does meanwhile
+                pass
+
+    monkeypatch.setattr("telperion.simulate.stream.processes", lambda: OneOfTwo(1, 2))
+    stream = Stream(survey, 18, ahead=False)
+    together = stream.epoch(0)
+    assert met == [["part-00001.parquet"]]
+    monkeypatch.undo()
+    monkeypatch.setattr("telperion.simulate.survey.BATCH", 9)
+    alone = Stream(Survey(tmp_path / "alone", COUNTS, seed=5), 18, ahead=False).epoch(0)
+    np.testing.assert_array_equal(together.flux, alone.flux)
 
 
 def test_what_a_stream_is_shows_in_its_identity(tmp_path):

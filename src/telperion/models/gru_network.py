@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -86,3 +89,14 @@ def initialise_like_keras(network: nn.Module) -> None:
             nn.init.orthogonal_(weight)
         else:
             nn.init.xavier_uniform_(weight)
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Let products of matrices be rounded to bfloat16 inside, where the processor is faster with it."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if name == "bfloat16" else before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

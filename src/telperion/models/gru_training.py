@@ -8,7 +8,6 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,10 +26,11 @@ from telperion.encode.view import view
 from telperion.lightcurves import LightCurves
 from telperion.loss import assumed_mix, build_loss, taught_cross_entropy
 from telperion.models.gru import Gru, GruConfig, encoder
-from telperion.models.gru_network import build_network
+from telperion.models.gru_network import build_network, precision
 from telperion.models.gru_onnx import export_onnx
 from telperion.models.gru_start import read_checkpoint, start_from
 from telperion.models.gru_teacher import Teacher
+from telperion.processes import processes
 from telperion.simulate.stream import Stream
 from telperion.taxonomy import Taxonomy
 
@@ -43,12 +43,13 @@ _LOST_GROUPS = np.array([[False] * 4, [True, False, False, False], [True] * 4]) 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Objects of similar length as tensors."""
+    """Objects of similar length as tensors: this process's share of a batch."""
 
     rows: Tensor  # (n, n_times, n_features)
     static: Tensor  # (n, n_static)
     places: Tensor  # (n, n_phases), rows after which a loss is taken
     labels: Tensor  # (n,)
+    n_objects: int  # of the whole batch
 
 
 def fit(
@@ -66,6 +67,10 @@ def fit(
     The checkpoint is written after every epoch, and every random number is drawn from (seed, epoch): a run that was
     killed goes on to the same weights as one that was not. So does one that was stopped with Ctrl-C, which raises
     KeyboardInterrupt as usual.
+
+    Where torchrun has started several processes (`telperion.processes`), each learns from its share of every batch, to
+    the weights of one process up to rounding and dropout; the first writes the checkpoint, from which any number of
+    processes goes on.
 
     Parameters
     ----------
@@ -95,12 +100,13 @@ def fit(
         Training diverged.
     """
     trainer = Trainer(train, validation, tree, config, Path(folder), seed)
-    with torch.random.fork_rng(devices=[]), _precision(config.precision):
+    with torch.random.fork_rng(devices=[]), precision(config.precision):
         trainer.resume()
         task = progress.add_task("training", total=config.epochs, completed=len(trainer.history)) if progress else None
         while not trainer.finished:
             line = trainer.run_epoch()
-            trainer.save_checkpoint()
+            if trainer.processes.first:
+                trainer.save_checkpoint()
             if progress and task is not None:
                 losses = [f"{n.split('_')[0]} {line[n]:.4f}" for n in ("loss", "validation_loss") if n in line]
                 said = f"training ({', '.join(losses)}, rate {line['learning_rate']:.1e})"
@@ -108,17 +114,6 @@ def fit(
         if progress and task is not None:
             progress.update(task, completed=config.epochs)
     return trainer.model()
-
-
-@contextmanager
-def _precision(name: str) -> Iterator[None]:
-    """Let products of matrices be rounded to bfloat16 inside, where the processor is faster with it."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium" if name == "bfloat16" else before)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 class Trainer:
@@ -134,6 +129,7 @@ class Trainer:
         seed: int,
     ) -> None:
         self.tree, self.config, self.folder, self.seed = tree, config, folder, seed
+        self.processes = processes()
         self.encoder = encoder(config)
         self.stream = train if isinstance(train, Stream) else None
         if isinstance(train, Stream):
@@ -178,7 +174,10 @@ class Trainer:
     # -- data ----------------------------------------------------------------------------------------------------
 
     def training_batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """Cut every object anew and give batches of similar length in random order."""
+        """Cut every object anew and give this process's shares of batches of similar length, in random order.
+
+        All processes draw the same numbers for the same objects.
+        """
         config = self.config
         curves, static = self._resample(rng)
         curves = perturb(curves, rng, noise=config.noise, row_dropout=config.row_dropout)
@@ -197,7 +196,7 @@ class Trainer:
         n_batches = math.ceil(order.size / config.batch_size)
         for batch in rng.permutation(n_batches):
             chosen = order[batch * config.batch_size : (batch + 1) * config.batch_size]
-            yield self._encode(cut[chosen], static[chosen], places[chosen], self.labels[chosen])
+            yield self._encode(chosen, cut, static, places, self.labels)
 
     def _resample(self, rng: np.random.Generator) -> tuple[LightCurves, NDArray[np.float32]]:
         """Put copies in the place of some objects; give all objects with their static features."""
@@ -211,12 +210,21 @@ class Trainer:
         return both[np.argsort(np.argsort(copied, kind="stable"))], static
 
     def _encode(
-        self, cut: LightCurves, static: NDArray[np.float32], places: NDArray[np.int64], labels: NDArray[np.int64]
+        self,
+        chosen: NDArray[np.int64],
+        curves: LightCurves,
+        static: NDArray[np.float32],
+        places: NDArray[np.int64],
+        labels: NDArray[np.int64],
     ) -> Batch:
-        rows, lengths, _ = self.encoder.rows(cut, static, self.encoder.start(len(cut)))
-        places = np.maximum(places - (cut.lengths - lengths)[:, None], 0)
-        tensors = (torch.from_numpy(np.ascontiguousarray(array)) for array in (rows, static, places, labels))
-        return Batch(*tensors)
+        """Encode this process's share of the chosen objects."""
+        own = self.processes.share(chosen)
+        cut, known = curves[own], static[own]
+        rows, lengths, _ = self.encoder.rows(cut, known, self.encoder.start(len(cut)))
+        last = np.maximum(places[own] - (cut.lengths - lengths)[:, None], 0)
+        arrays = (rows, known, last, labels[own])
+        each = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+        return Batch(each[0], each[1], each[2], each[3], len(chosen))
 
     def _cut_validation(self, light_curves: LightCurves, labels: NDArray[np.int64]) -> list[Batch]:
         """Cut the validation objects at the fixed phases; contexts take turns, in the shares of `context_mix`."""
@@ -236,8 +244,7 @@ class Trainer:
             order = order[cut.lengths[order] > 0]
             for first in range(0, order.size, _VALIDATION_BATCH):
                 chosen = order[first : first + _VALIDATION_BATCH]
-                places = cut.lengths[chosen, None] - 1
-                batches.append(self._encode(cut[chosen], known[chosen], places, labels[chosen]))
+                batches.append(self._encode(chosen, cut, known, cut.lengths[:, None] - 1, labels))
         return batches
 
     # -- learning ------------------------------------------------------------------------------------------------
@@ -255,14 +262,14 @@ class Trainer:
         """Learn from every object once and validate; gives the line of the history."""
         began, epoch = time.monotonic(), len(self.history)
         rng = np.random.default_rng([self.seed, epoch])
-        torch.manual_seed(int(rng.integers(2**62)))
+        torch.manual_seed(int(rng.integers(2**62)) + self.processes.rank)  # dropout of its own in each
         if self.stream is not None:
             self._take(self.stream.epoch(epoch))
         self.network.train()
         total, count = 0.0, 0
         for batch in self.training_batches(rng):
-            total += self._learn(batch) * len(batch.labels)
-            count += len(batch.labels)
+            total += self._learn(batch) * batch.n_objects
+            count += batch.n_objects
         line = {"epoch": epoch, "learning_rate": self._learning_rate(), "loss": total / count}
         if not math.isfinite(line["loss"]):
             raise FloatingPointError(f"training diverged in epoch {epoch}; try a lower learning_rate")
@@ -277,14 +284,8 @@ class Trainer:
     def _learn(self, batch: Batch) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
-        logits = self.network(batch.rows, batch.static, batch.places)  # (n, n_phases, n_nodes)
-        labels = batch.labels[:, None].expand(logits.shape[:2])
-        loss = self.loss(logits.flatten(0, 1), labels.flatten())
-        if self.teacher is not None:
-            said = self.teacher(batch.rows, batch.static, batch.places).flatten(0, 1)
-            loss = loss.lerp(taught_cross_entropy(logits.flatten(0, 1), said, self.tree), self.config.taught)
         self.optimiser.zero_grad()
-        loss.backward()
+        loss = self.processes.add_gradients(list(self.network.parameters()), self._learn_share(batch))
         if math.isfinite(self.config.clip):
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.optimiser.step()
@@ -292,6 +293,20 @@ class Trainer:
         decay = min(self.config.average, self.steps / (self.steps + 10))
         for name, weight in self.network.state_dict().items():
             self.average[name].lerp_(weight, 1 - decay)
+        return loss
+
+    def _learn_share(self, batch: Batch) -> float:
+        """Find the gradients of this process's share of a batch; gives its part of the batch's mean loss."""
+        if not len(batch.labels):
+            return 0.0
+        logits = self.network(batch.rows, batch.static, batch.places)  # (n, n_phases, n_nodes)
+        labels = batch.labels[:, None].expand(logits.shape[:2])
+        loss = self.loss(logits.flatten(0, 1), labels.flatten())
+        if self.teacher is not None:
+            said = self.teacher(batch.rows, batch.static, batch.places).flatten(0, 1)
+            loss = loss.lerp(taught_cross_entropy(logits.flatten(0, 1), said, self.tree), self.config.taught)
+        loss = loss * (len(batch.labels) / batch.n_objects)
+        loss.backward()
         return loss.item()
 
     def _learning_rate(self) -> float:
@@ -309,8 +324,13 @@ class Trainer:
         network = build_network(self.config, len(self.tree))
         network.load_state_dict(self.average)
         network.eval()
-        losses = [self.loss(network(b.rows, b.static, b.places)[:, 0], b.labels).item() for b in batches]
-        return float(np.average(losses, weights=[len(b.labels) for b in batches]))
+        sums = torch.zeros(2, dtype=torch.float64)
+        for b in batches:
+            if n := len(b.labels):
+                loss = self.loss(network(b.rows, b.static, b.places)[:, 0], b.labels).item()
+                sums += torch.tensor([loss * n, n], dtype=torch.float64)
+        total, count = self.processes.add(sums).tolist()
+        return self.processes.tell_numbers([total / count])[0]  # which tells all of them when to stop
 
     def model(self) -> Gru:
         """Give the trained classifier with the best weights."""
@@ -344,12 +364,20 @@ class Trainer:
         os.replace(written, self.folder / CHECKPOINT)
 
     def resume(self) -> None:
-        """Go on from the checkpoint in the folder, if there is one; raises ValueError if it is of another run."""
-        path = self.folder / CHECKPOINT
-        if not path.is_file():
+        """Go on from the first process's checkpoint, if there is one; raises ValueError if it is of another run."""
+        identity = self._identity()
+        if self.processes.tell_bytes(identity.encode()).decode() != identity:
+            raise ValueError(f"process {self.processes.rank} has other data, configuration or seed than the first")
+        with self.processes.file_of_first(self.folder / CHECKPOINT) as path:
+            found = read_checkpoint(path) if path.is_file() else None
+        if found is None:
+            for name, weight in self.network.state_dict().items():  # as the first process has drawn or read it
+                self.average[name].copy_(self.processes.tell(weight))
+            self.best = {name: weight.clone() for name, weight in self.average.items()}
             return
-        metadata, tensors = read_checkpoint(path)
-        if metadata.get("identity") != self._identity():
+        metadata, tensors = found
+        if metadata.get("identity") != identity:
+            path = self.folder / CHECKPOINT
             raise ValueError(
                 f"{path} is of a run with other data, tree, configuration or seed; remove it to start anew"
             )

@@ -7,6 +7,7 @@ import signal
 from multiprocessing.process import BaseProcess
 
 from telperion.lightcurves import LightCurves
+from telperion.processes import processes
 from telperion.simulate.save import Survey
 
 
@@ -14,7 +15,8 @@ class Stream:
     """A survey read epoch by epoch, from its start again when it is used up.
 
     What an epoch needs and is not there yet is simulated, and the next epoch's light curves in a process beside the
-    training: the training begins before the survey is complete, and what is simulated once is kept.
+    training: the training begins before the survey is complete, and what is simulated once is kept. Of several
+    processes that train together (`telperion.processes`) each simulates its share.
 
     Parameters
     ----------
@@ -48,8 +50,12 @@ class Stream:
         """Give the light curves of an epoch; the same ones whenever it is asked for."""
         if self._process is not None:
             self._process.join()
-        curves = self.survey.read(self._parts(number))
-        needed = self._parts(number + 1)
+        parts, together = self._parts(number), processes()
+        for _ in self.survey.make(together.share(parts)):
+            pass
+        together.wait()
+        curves = self.survey.read(parts)
+        needed = together.share(self._parts(number + 1))
         if self._ahead and not all(self.survey.path(part).is_file() for part in needed):
             context = multiprocessing.get_context("forkserver")
             self._process = context.Process(target=_make, args=(self.survey, needed), daemon=True)
