@@ -14,19 +14,24 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
+from supernnova import conf
+from supernnova.training import train_rnn
+from supernnova.utils import data_utils, training_utils
+from supernnova.utils.experiment_settings import ExperimentSettings
+from supernnova.validation import validate_onthefly, validate_rnn
 
+from benchmarks.peers.peer import TRAINING
 from telperion.bands import FLUXCAL, to_njy
+from telperion.encode.view import View, view
 from telperion.lightcurves import LightCurves
 from telperion.taxonomy import Taxonomy
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FILTERS = ("u", "g", "r", "i", "z", "Y")
 REDSHIFT = {"specz": "zspe", "photoz": "zpho", "none": "none"}
@@ -50,8 +55,9 @@ class SuperNNova:
     )
     state_bytes: int | None = None  # the network reads each light curve from both ends: nothing can be carried on
 
-    def __init__(self, epochs: int = 1000) -> None:
-        self.epochs = epochs
+    def __init__(self) -> None:
+        self.view_of_training: View = "alert"
+        self.most_epochs = 1000
         self.n_parameters = 0
         self._tree: Taxonomy | None = None
         self._settings: Any = None
@@ -61,9 +67,6 @@ class SuperNNova:
         self, train: LightCurves, valid: LightCurves, tree: Taxonomy, folder: Path, *, seed: int, context: str
     ) -> None:
         """Train until the package finds its plateau. It cannot go on from where it stopped: it starts anew."""
-        from supernnova.training import train_rnn
-        from supernnova.utils import data_utils
-
         classes = [tree.nodes[leaf] for leaf in tree.leaves]
         given = _defaults() | {
             "dump_dir": str(folder.resolve()),
@@ -73,10 +76,11 @@ class SuperNNova:
             "target_sntype": classes[0],
             "redshift": REDSHIFT[context],
             "seed": seed,
-            "nb_epoch": self.epochs,
+            "nb_epoch": self.most_epochs,
             "use_cuda": torch.cuda.is_available(),
         }
         started = time.perf_counter()
+        train, valid = (view(each, np.inf, self.view_of_training) for each in (train, valid))
         shutil.rmtree(folder / "models", ignore_errors=True)
         with _quietly(folder / "training.log"):
             np.random.seed(seed)  # noqa: NPY002 - what the package draws from
@@ -91,16 +95,13 @@ class SuperNNova:
         said = {
             "epochs": settings.looked,
             "seconds": round(time.perf_counter() - started, 1),
-            "plateau": settings.looked < self.epochs,
+            "plateau": settings.looked < self.most_epochs,
             "n_parameters": self.n_parameters,
         }
-        (folder / "training.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
+        (folder / TRAINING).write_text(json.dumps(said, indent=1), encoding="utf-8")
 
     def load(self, folder: Path, tree: Taxonomy) -> None:
         """Read the network of the lowest validation loss."""
-        from supernnova.utils import training_utils
-        from supernnova.validation import validate_onthefly
-
         weights = next((folder / "models").glob("*/*.pt"))
         settings = validate_onthefly.get_settings(str(weights))
         if settings.sntypes != {str(place): tree.nodes[leaf] for place, leaf in enumerate(tree.leaves)}:
@@ -130,9 +131,6 @@ class SuperNNova:
         return self._tree.from_leaves(leaf).astype(np.float32)
 
     def _leaves(self, known: LightCurves) -> NDArray[np.float32]:
-        from supernnova.utils import training_utils
-        from supernnova.validation import validate_rnn
-
         settings = self._settings
         columns, first = _nights(known)
         seen = columns.pop("FLT")
@@ -148,15 +146,12 @@ class SuperNNova:
 
 def _defaults() -> dict[str, Any]:
     """Give the settings of the package's command line, none given."""
-    from supernnova import conf
-
     with mock.patch.object(sys, "argv", ["snn"]):
         return vars(conf.get_args("train_rnn"))
 
 
 def _settings(given: dict[str, Any], action: str) -> Any:
     """Make the package's settings; they count the epochs, which the package tells nobody."""
-    from supernnova.utils.experiment_settings import ExperimentSettings
 
     class Settings(ExperimentSettings):
         looked = 0
@@ -231,8 +226,6 @@ def _starts(curves: LightCurves) -> NDArray[np.bool_]:
 
 def _database(train: LightCurves, valid: LightCurves, tree: Taxonomy, settings: Any) -> pd.DataFrame:
     """Put the nights of both splits as the package's database wants them."""
-    import pandas as pd
-
     both = LightCurves.concatenate([train, valid])
     leaf = np.searchsorted(tree.leaves, tree.labels(both.label))
     columns, first = _nights(both)
