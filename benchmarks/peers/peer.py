@@ -23,6 +23,9 @@ PEERS = {
     "rapid": "benchmarks.peers.rapid:Rapid",
     "scone": "benchmarks.peers.scone:Scone",
     "attention": "benchmarks.peers.attention:Attention",
+    "supernnova": "benchmarks.peers.supernnova:SuperNNova",
+    "parsnip": "benchmarks.peers.parsnip:Parsnip",
+    "forest": "benchmarks.peers.forest:Forest",
 }
 """The class of each peer by its name; a module is imported when its peer is asked for."""
 

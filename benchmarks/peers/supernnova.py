@@ -7,12 +7,10 @@ since our light curves are in memory, and the draw of the splits, since ours are
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -28,6 +26,7 @@ from supernnova.utils.experiment_settings import ExperimentSettings
 from supernnova.validation import validate_onthefly, validate_rnn
 
 from benchmarks.peers.peer import TRAINING
+from benchmarks.peers.quietly import quietly
 from telperion.bands import FLUXCAL, to_njy
 from telperion.encode.view import View, view
 from telperion.lightcurves import LightCurves
@@ -35,7 +34,7 @@ from telperion.taxonomy import Taxonomy
 
 FILTERS = ("u", "g", "r", "i", "z", "Y")
 REDSHIFT = {"specz": "zspe", "photoz": "zpho", "none": "none"}
-COLUMNS = {"SPECZ": ("hostgal_specz", "redshift"), "PHOTOZ": ("hostgal_photoz", "redshift")}
+COLUMNS = {"SPECZ": ("redshift", "hostgal_specz"), "PHOTOZ": ("hostgal_photoz", "redshift")}
 UNKNOWN = -1.0
 """What the package's own training writes over a redshift that is to be unknown."""
 
@@ -82,7 +81,7 @@ class SuperNNova:
         started = time.perf_counter()
         train, valid = (view(each, np.inf, self.view_of_training) for each in (train, valid))
         shutil.rmtree(folder / "models", ignore_errors=True)
-        with _quietly(folder / "training.log"):
+        with quietly(folder / "training.log"):
             np.random.seed(seed)  # noqa: NPY002 - what the package draws from
             torch.manual_seed(seed)
             settings = _settings(given, "make_data")
@@ -162,13 +161,6 @@ def _settings(given: dict[str, Any], action: str) -> Any:
             return self.__dict__["monitor_interval"]
 
     return Settings(dict(given), action=action)
-
-
-@contextlib.contextmanager
-def _quietly(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-        yield
 
 
 def _nights(light_curves: LightCurves) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
