@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,9 @@ def times(peer: Peer, curves: LightCurves, kind: View) -> dict[str, Any]:
     many = repeated(known, BATCH)
     found: dict[str, Any] = {"batch": len(many), "rows": float(known.lengths.mean())}
     with one_core(), one_thread():
-        found["batch_ms"] = milliseconds([lambda: peer.predict(many)] * RUNS) / len(many)
+        found["batch_ms"] = milliseconds([partial(peer.predict, many)] * RUNS) / len(many)
         ones = [known[k : k + 1] for k in range(min(len(known), ONE_BY_ONE))]
-        found["one_ms"] = milliseconds([lambda one=one: peer.predict(one) for one in ones])
+        found["one_ms"] = milliseconds([partial(peer.predict, one) for one in ones])
         found["step_ms"] = step_milliseconds(peer, known) if isinstance(peer, Steps) else None
     return found
 
@@ -62,7 +63,7 @@ def step_milliseconds(peer: Any, known: LightCurves) -> float:
     before, after = several.select_rows(~last), several.select_rows(last)
     _, state = peer.step(peer.start(len(several)), before)
     parts = [(state[k : k + 1], after[k : k + 1]) for k in range(len(several))]
-    return milliseconds([lambda one=one: peer.step(*one) for one in parts])
+    return milliseconds([partial(peer.step, *one) for one in parts])
 
 
 def repeated(curves: LightCurves, size: int) -> LightCurves:
