@@ -7,7 +7,6 @@ of them the classes below; probabilities multiply. Here the branchings are those
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from imblearn.ensemble import BalancedRandomForestClassifier
 from numpy.typing import NDArray
 
+from benchmarks.peers.around import cores
 from benchmarks.peers.forest_features import context_names, features
 from benchmarks.peers.peer import TRAINING
 from telperion.encode.truncate import draw_days
@@ -120,14 +120,13 @@ def grow(
     table: NDArray[np.float32], label: NDArray[np.int64], n_trees: int, seed: int
 ) -> BalancedRandomForestClassifier:
     """Grow a forest each of whose trees sees as many of every class, drawn with replacement."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     forest = BalancedRandomForestClassifier(
         n_estimators=n_trees,
         sampling_strategy="all",
         replacement=True,
         bootstrap=False,
         random_state=seed,
-        n_jobs=cores,
+        n_jobs=cores(),
     )
     return forest.fit(table, label)
 

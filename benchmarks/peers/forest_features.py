@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 
 import light_curve as lc
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from benchmarks.peers.around import cores
 from telperion.bands import BANDS, to_njy
 from telperion.lightcurves import LightCurves
 
@@ -84,9 +84,8 @@ def _many(what: lc.Extractor, curves: LightCurves, flux: NDArray, error: NDArray
         values = {"time": curves.time[mask], "flux": flux[mask], "flux_err": error[mask]}
         rows = pa.StructArray.from_arrays([pa.array(each.astype(np.float64)) for each in values.values()], list(values))
         lists = pa.LargeListArray.from_arrays(pa.array(np.append(offsets[:-1][filled], offsets[-1])), rows)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
         found[filled] = what.many(
-            lists, fill_value=np.nan, sorted=True, check=False, n_jobs=cores, arrow_fields=dict(_FIELDS)
+            lists, fill_value=np.nan, sorted=True, check=False, n_jobs=cores(), arrow_fields=dict(_FIELDS)
         )
     return found
 

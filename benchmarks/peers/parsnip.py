@@ -21,9 +21,9 @@ import sncosmo
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.peers.around import cores, quietly
 from benchmarks.peers.parsnip_training import finished, train_model
 from benchmarks.peers.peer import TRAINING
-from benchmarks.peers.quietly import quietly
 from telperion.bands import BANDS, to_njy
 from telperion.encode.truncate import draw_days
 from telperion.encode.view import View, view
@@ -80,7 +80,7 @@ class Parsnip:
         whole, held = (view(each, np.inf, self.view_of_training) for each in (train, valid))
         copies = [whole, *(draw_days(train, rng, self.view_of_training, 1)[0] for _ in range(CUTS))]
         with quietly(folder / "training.log"):
-            model = make_model(folder, self.settings, seed)
+            model = make_model(folder, self.settings, seed, cores())
             taught, scored = (rising(model.preprocess(dataset(each))) for each in (copies[:2], [held]))
             history = train_model(model, taught, scored, folder / MODEL, self.most_epochs, seed)
             label = np.searchsorted(tree.leaves, tree.labels(train.label))
@@ -137,13 +137,13 @@ class Parsnip:
         return parsnip.Classifier().extract_features(said), np.array([int(each) for each in said["object_id"]])
 
 
-def make_model(folder: Path, settings: dict[str, Any], seed: int = 0) -> Any:
+def make_model(folder: Path, settings: dict[str, Any], seed: int = 0, n_cores: int = 1) -> Any:
     """Make an untrained model, on the bands of our simulation: the package would fetch them from the net."""
     for name, (length, share) in zip(NAMES, throughputs(), strict=True):
         sncosmo.register(sncosmo.Bandpass(10 * length, share, name=name), force=True)  # angstrom
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return parsnip.ParsnipModel(str(folder / "package" / "model.pt"), NAMES, device, 1, settings)
+    return parsnip.ParsnipModel(str(folder / "package" / "model.pt"), NAMES, device, n_cores, settings)
 
 
 def dataset(parts: list[LightCurves]) -> Any:

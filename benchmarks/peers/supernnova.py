@@ -25,8 +25,8 @@ from supernnova.utils import data_utils, training_utils
 from supernnova.utils.experiment_settings import ExperimentSettings
 from supernnova.validation import validate_onthefly, validate_rnn
 
+from benchmarks.peers.around import quietly
 from benchmarks.peers.peer import TRAINING
-from benchmarks.peers.quietly import quietly
 from telperion.bands import FLUXCAL, to_njy
 from telperion.encode.view import View, view
 from telperion.lightcurves import LightCurves

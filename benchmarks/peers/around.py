@@ -1,4 +1,4 @@
-"""Packages that talk while they work, made to talk to a file."""
+"""What packages of others need around them: somewhere to talk to, and how many cores there are."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def quietly(path: Path | None) -> Iterator[None]:
         stack.enter_context(contextlib.redirect_stdout(log))
         stack.enter_context(contextlib.redirect_stderr(log))
         yield
+
+
+def cores() -> int:
+    """Give the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
