@@ -101,10 +101,21 @@ class Passbands:
 @cache
 def passbands() -> Passbands:
     """Give the passbands of the formulae above."""
+    return Passbands.from_curves(throughputs())
+
+
+def throughputs() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Give the formulae as curves, a pair of wavelength (nm) and relative throughput a band.
+
+    Examples
+    --------
+    >>> [round(float(length[np.argmax(share)])) for length, share in throughputs()]
+    [383, 519, 669, 799, 849, 961]
+    """
     curves = []
     for blue, soft, red, softer, slope, curvature in _SHAPE:
         length = np.linspace(blue - 6 * soft, min(red + 6 * softer, 1090.0), 2000)
         across = (length - (blue + red) / 2) / ((red - blue) / 2)
         share = (1 + slope * across + curvature * across**2) / (1 + np.exp((blue - length) / soft))
         curves.append((length, np.maximum(share, 0) / (1 + np.exp((length - red) / softer))))
-    return Passbands.from_curves(curves)
+    return curves

@@ -1,0 +1,81 @@
+import json
+
+import numpy as np
+import pytest
+
+from telperion.bands import FLUXCAL, to_njy
+from telperion.encode.view import keep_context, view
+from telperion.lightcurves import LightCurves
+from telperion.simulate.drawn import draw
+from telperion.taxonomy import Taxonomy
+
+pytest.importorskip("supernnova", reason="supernnova is not installed: its network cannot be trained")
+
+from benchmarks.peers.supernnova import UNKNOWN, SuperNNova, _nights
+
+TREE = Taxonomy.load("plasticc")
+
+
+@pytest.fixture(scope="module")
+def sky():
+    return keep_context(view(draw(n_per_class=4, seed=1), 60.0), "photoz")
+
+
+@pytest.fixture(scope="module")
+def fitted(sky, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("supernnova")
+    peer = SuperNNova()
+    peer.most_epochs = 1
+    peer.fit(sky[:46], sky[46:], TREE, folder, seed=1, context="photoz")
+    return peer, folder
+
+
+def test_siblings_sum_to_their_parent_at_any_age(fitted, sky):
+    for days in (0.0, 2.0, 1024.0):
+        said = fitted[0].predict(view(sky, days, "alert"))
+        np.testing.assert_allclose(said[:, 0], 1, atol=1e-5)
+        for group in TREE.groups[1:]:
+            np.testing.assert_allclose(said[:, group].sum(axis=1), said[:, TREE.parent[group[0]]], atol=1e-5)
+
+
+def test_answers_do_not_depend_on_the_order_of_objects_and_nothing_seen_says_nothing(fitted, sky):
+    peer, said = fitted[0], fitted[0].predict(sky)
+    assert np.ptp(said[:, TREE.leaves], axis=0).max() > 1e-4
+    back = np.arange(len(sky))[::-1]
+    np.testing.assert_allclose(peer.predict(sky[back]), said[back], atol=1e-5)
+    none = peer.predict(sky.select_rows(np.zeros(sky.n_rows)))
+    np.testing.assert_allclose(none[:, TREE.leaves], 1 / len(TREE.leaves), rtol=1e-5)
+
+
+def test_what_is_read_back_says_the_same_and_the_training_is_told(fitted, sky):
+    again = SuperNNova()
+    again.load(fitted[1], TREE)
+    np.testing.assert_allclose(again.predict(sky), fitted[0].predict(sky), atol=1e-6)
+    told = json.loads((fitted[1] / "training.json").read_text())
+    assert (told["epochs"], told["plateau"], told["n_parameters"]) == (1, False, again.n_parameters)
+    with pytest.raises(ValueError, match="another tree"):
+        again.load(fitted[1], Taxonomy.load("elasticc"))
+
+
+def test_a_night_is_one_row_of_its_best_observations():
+    time = [10.0, 10.1, 10.3, 10.4, 12.0]
+    flux, error = to_njy(FLUXCAL) * np.array([[1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 1.0, 1.0, 1.0, 1.0]])
+    curves = LightCurves(["a", "b"], [0, 5, 6], [*time, 9.0], [1, 1, 2, 5, 2, 0], [*flux, 7], [*error, 1], [True] * 6)
+    columns, first = _nights(curves)
+    np.testing.assert_array_equal(first, [0, 3, 4])
+    np.testing.assert_allclose(columns["FLUXCAL_g"], [2, 0, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(columns["FLUXCAL_r"], [3, 0, 5, 0], rtol=1e-6)
+    np.testing.assert_allclose(columns["delta_time"], [0, 0.4, 1.6, 0])
+    assert columns["FLT"].tolist() == ["gr", "Y", "r", "u"]
+    assert set(columns["HOSTGAL_SPECZ"]) == {UNKNOWN}
+
+
+def test_nights_are_the_package_s_own(sky):
+    """Its own function, which needs a pandas before 3, groups rows alike; here its rule, row by row."""
+    columns, first = _nights(sky)
+    for place in range(0, len(sky), 7):
+        nights, last = 0, -np.inf
+        for each in sky[place].time:
+            nights, last = (nights + 1, each) if each - last > 0.33 else (nights, last)
+        assert first[place + 1] - first[place] == nights
+    assert len(columns["FLT"]) == first[-1]
