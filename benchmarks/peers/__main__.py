@@ -50,14 +50,23 @@ def run_peers(options: argparse.Namespace) -> None:
     for seed in options.seeds:
         for name, peer in zip(names, peers, strict=True):
             folder = options.out / f"{name}-{seed}"
+            keep_settings(folder, settings)
             if (folder / RESULT).is_file():
-                if (done := json.loads((folder / RESULT).read_text(encoding="utf-8"))["settings"]) != settings:
-                    raise ValueError(f"{folder} holds a result of other settings: {done}")
                 print(f"{name}, seed {seed}: finished before", flush=True)
                 continue
             print(f"{name}, seed {seed}: {peer.what}", flush=True)
             result = run_one(peer, curves, test, tree, folder, seed, options)
             write_result(folder, result | {"settings": settings})
+
+
+def keep_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Write down what a folder is for; ValueError if it is for something else."""
+    path = folder / "settings.json"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings), encoding="utf-8")
+    elif (before := json.loads(path.read_text(encoding="utf-8"))) != settings:
+        raise ValueError(f"{folder} holds a result of other settings: {before}")
 
 
 def run_one(
@@ -73,8 +82,8 @@ def run_one(
     peer.view_of_training = options.view
     if options.epochs is not None:
         peer.most_epochs = options.epochs
-    folder.mkdir(parents=True, exist_ok=True)
-    peer.fit(train, valid, tree, folder, seed=seed, context=options.context)
+    if not (folder / TRAINING).is_file():
+        peer.fit(train, valid, tree, folder, seed=seed, context=options.context)
     peer.load(folder, tree)
     return {
         "name": peer.name,
