@@ -35,6 +35,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("--days", type=float, nargs="+", default=[2.0, 8.0, 64.0, 1024.0])
     run.add_argument("--seeds", type=int, nargs="+", default=[0])
     run.add_argument("--epochs", type=int, help="end every training after so many, at its plateau or not")
+    run.add_argument("--batch", type=int, default=2000, help="light curves that are timed at once")
     table = commands.add_parser("table", help="show what is finished as one Markdown table")
     table.add_argument("out", type=Path)
     return parser.parse_args(given)
@@ -43,7 +44,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 def run_peers(options: argparse.Namespace) -> None:
     tree = Taxonomy.load(options.tree)
     names = list(PEERS) if options.names == ["all"] else options.names
-    settings = {key: getattr(options, key) for key in ("tree", "most", "view", "context", "days", "epochs")}
+    settings = {key: getattr(options, key) for key in ("tree", "most", "view", "context", "days", "epochs", "batch")}
     settings |= {"train": str(options.train), "test": str(options.test)}
     peers = [make(name) for name in names]  # a wrong name or a missing package shows before hours of training
     curves, test = (take(folder, tree, options.context, options.most) for folder in (options.train, options.test))
@@ -95,7 +96,7 @@ def run_one(
         "n_parameters": peer.n_parameters,
         "state_bytes": peer.state_bytes,
         "scores": scores(peer, test, tree, options.days, options.view),
-        "times": times(peer, test, options.view),
+        "times": times(peer, test, options.view, options.batch),
         "processor": processor(),
     }
 
