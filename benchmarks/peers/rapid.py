@@ -104,7 +104,7 @@ def encode(known: LightCurves) -> Inputs:
     return series, lengths
 
 
-def interpolated(curves: LightCurves, since: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
+def interpolated(curves: LightCurves, since: NDArray[np.float64], grid: NDArray[np.floating]) -> NDArray[np.float64]:
     """Interpolate asinh(flux) of each band linearly: 0 before a band's first row, its last value after the last.
 
     Returns
