@@ -37,7 +37,10 @@ def main() -> None:
     curves = telperion.read(arguments.data)
     curves = curves[np.isfinite(curves.first_detection)][:BATCH]
     known = view(repeated(curves, BATCH), np.inf, classifier.view)
-    print(f"{processor()}, {known.lengths.mean():.0f} rows a light curve on the mean, {known.lengths.max()} at most")
+    print(
+        f"{processor()}, {known.lengths.mean():.0f} rows a light curve on the mean, {known.lengths.max()} at most",
+        flush=True,
+    )
     with one_core():
         theirs = keras_times(known, len(classifier.tree), arguments.repeats)
         ours = our_times(classifier, known, arguments.model, arguments.repeats)
@@ -71,7 +74,7 @@ def keras_times(known: telperion.LightCurves, n_nodes: int, repeats: int) -> dic
         import torch
 
         torch.set_num_threads(1)
-    print(f"Keras {keras.__version__} on {keras.backend.backend()}")
+    print(f"Keras {keras.__version__} on {keras.backend.backend()}", flush=True)
     model = build(n_nodes)
     many, one = encode(known), encode(known[:1])
     ways: dict[str, Callable[[Any], Any]] = {
@@ -87,6 +90,7 @@ def keras_times(known: telperion.LightCurves, n_nodes: int, repeats: int) -> dic
     for name, way in ways.items():
         found[f"Keras {name}, batch of 2,000"] = timed(lambda way=way: way(many), repeats, BATCH)
         found[f"Keras {name}, one"] = timed(lambda way=way: way(one), min(40 * repeats, 60))
+        print(f"Keras {name}: done", flush=True)
     return found
 
 

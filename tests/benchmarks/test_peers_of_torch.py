@@ -147,13 +147,15 @@ def test_rapid_interpolates_and_looks_at_nothing_later():
 
 @no_keras
 def test_the_network_in_keras_is_as_large_as_published_and_its_loss_is_ours():
+    from keras import ops
+
     from benchmarks.peers.oracle_keras import build, weighted_paths, whxe
     from telperion.loss import build_loss
 
     assert build(26, 20).count_params() == 122_294
     labels = TREE.leaves[np.arange(40) % TREE.leaves.size]
     logits = np.random.default_rng(0).normal(size=(40, len(TREE))).astype(np.float32)
-    theirs = np.asarray(whxe(TREE)(weighted_paths(labels, TREE)[labels], logits))
+    theirs = ops.convert_to_numpy(whxe(TREE)(weighted_paths(labels, TREE)[labels], logits))
     ours = build_loss("whxe", labels, TREE, alpha=0.5, balance=1.0)(torch.from_numpy(logits), torch.from_numpy(labels))
     assert theirs.mean() == pytest.approx(ours.item(), rel=1e-5)
 
