@@ -9,7 +9,7 @@ from telperion.adopt import antares
 from telperion.adopt.ask import ask
 from telperion.adopt.histories import of_records
 
-models = pytest.importorskip("antares_devkit.models", reason="the devkit comes with telperion[brokers]")
+models = pytest.importorskip("antares_devkit.models", reason="the devkit comes with telperion[dev]")
 
 
 def make_locus(held, k, **changes):

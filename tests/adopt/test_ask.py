@@ -1,5 +1,8 @@
 """What adapters say is what the classifier and the stream say."""
 
+import subprocess
+import sys
+
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -61,3 +64,12 @@ def test_a_classifier_is_loaded_once_and_named_by_its_last_folder(elasticc):
     assert loaded("elasticc") is loaded("elasticc")
     said = provenance("some/where/ours", elasticc)
     assert (said.classifier, said.version) == ("ours", elasticc.fingerprint)
+
+
+def test_adapters_need_nothing_but_the_core_until_they_are_asked():
+    """A broker's process has neither torch nor another broker's packages."""
+    names = "antares, ask, fink, lasair"
+    code = f"import sys; from telperion.adopt import {names}; ask.loaded('elasticc'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "pandas", "pyspark", "antares_devkit", "lasair", "pydantic", "lmdb", "confluent_kafka", "numba"}
+    assert heavy.isdisjoint(done.stdout.split())

@@ -101,7 +101,7 @@ def server(objects):
 
 
 def test_lasairs_own_client_fetches_objects_and_sends_annotations(server, objects):
-    lasair = pytest.importorskip("lasair", reason="the client comes with telperion[brokers]")
+    lasair = pytest.importorskip("lasair", reason="the client comes with telperion[dev]")
     client = lasair.lasair_client("token", endpoint=f"http://127.0.0.1:{server.server_port}/api")
     fetched = client.object(objects[0]["diaObjectId"])
     assert fetched == json.loads(json.dumps(objects[0]))
