@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
@@ -104,6 +105,18 @@ def test_forced_photometry_of_another_form_is_an_error(made, held, forced, messa
     result = made.run(locus)
     assert (result.status, result.exception_name) == ("Errored", "ValueError")
     assert message in result.exception_message
+
+
+def test_a_dust_map_will_do(made, held):
+    pytest.importorskip("astropy_healpix", reason="dust maps need telperion[stream]")
+    from telperion.serve.dust_map import DustMap
+
+    with_map = antares.filter_class(ebv=DustMap(np.full(12, 0.3, np.float32), True, "equatorial").ebv)
+    with_number = antares.filter_class(ebv=lambda ra, dec: np.float32(0.3))
+    loci = [make_locus(held, 0) for _ in range(3)]
+    results = [each().run(locus) for each, locus in zip((with_map, with_number, type(made)), loci, strict=True)]
+    assert [result.status for result in results] == ["Succeeded"] * 3, results[0]
+    assert loci[0].user_properties == loci[1].user_properties != loci[2].user_properties
 
 
 def test_dust_and_names_may_be_given(held, elasticc):

@@ -124,6 +124,7 @@ def test_sources_that_are_not_there_are_known_of():
         ),
         ([[ROW], [], [ROW | {"band": 3}]], "band is 3, or the like, in 1 rows, first at object 'c': that is no text"),
         ([[], [ROW | {"diaSourceId": [1]}], []], r"diaSourceId is \[1\], or the like, in 1 rows, first at object 'b'"),
+        ([[ROW], [None], []], "sources hold what is no record for 1 objects, first 'b'"),
         ([[ROW]], "sources are of 1 objects, object_id of 3"),
     ],
 )

@@ -7,6 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from telperion.adopt.ask import ask, loaded
 from telperion.adopt.histories import NEEDED, Histories, of_records
 
@@ -29,7 +32,7 @@ def filter_class(
     classifier: str = "elasticc",
     *,
     name: str = "Telperion",
-    ebv: Callable[[float, float], float] | None = None,
+    ebv: Callable[[float, float], ArrayLike] | None = None,
     slack_channel: str = "",
 ) -> Any:
     """Make the class of a filter, to be bound to its name in a filter's module.
@@ -41,8 +44,8 @@ def filter_class(
     name : str
         The filter's. In lower case it begins the names of its properties and tags.
     ebv : callable, optional
-        Gives E(B-V) at a right ascension and declination (degrees), NaN where unknown; without, fluxes are taken as
-        they are.
+        Gives E(B-V) at a right ascension and declination (degrees), NaN where unknown, as
+        `telperion.serve.dust_map.DustMap.ebv` does; without, fluxes are taken as they are.
     slack_channel : str
         Where ANTARES tells of errors.
 
@@ -99,7 +102,7 @@ def filter_class(
 
 
 def properties(
-    locus: Any, *, classifier: str = "elasticc", ebv: Callable[[float, float], float] | None = None
+    locus: Any, *, classifier: str = "elasticc", ebv: Callable[[float, float], ArrayLike] | None = None
 ) -> dict[str, str | float | int]:
     """Classify a locus; without an observation of use, only ``observations``, ``useless`` and ``version`` are said.
 
@@ -134,7 +137,7 @@ def properties(
     return result
 
 
-def histories(locus: Any, ebv: Callable[[float, float], float] | None = None) -> Histories:
+def histories(locus: Any, ebv: Callable[[float, float], ArrayLike] | None = None) -> Histories:
     """Gather a locus: LSST's alerts as detections, forced photometry from its newest alert.
 
     Alerts of other surveys are passed over, since the classifier knows LSST's bands alone.
@@ -159,7 +162,7 @@ def histories(locus: Any, ebv: Callable[[float, float], float] | None = None) ->
     forced = (getattr(newest, "non_persistent_properties", None) or {}).get(_FORCED) or []
     context = {"ra": [locus.ra], "decl": [locus.dec]}
     if ebv is not None:
-        context["mwebv"] = [ebv(locus.ra, locus.dec)]
+        context["mwebv"] = [np.asarray(ebv(locus.ra, locus.dec), dtype=np.float64).item()]
     return of_records([str(locus.id)], [sources], [_records(forced)], context=context)
 
 

@@ -179,6 +179,8 @@ def _table(part: str, object_id: Sequence[str], records: Sequence[Sequence[Mappi
     """Put the fields that are asked for into columns."""
     if len(records) != len(object_id):
         raise ValueError(f"{part} are of {len(records)} objects, object_id of {len(object_id)}")
+    if odd := [k for k, some in enumerate(records) if not all(isinstance(row, Mapping) for row in some)]:
+        raise ValueError(f"{part} hold what is no record for {len(odd)} objects, first {str(object_id[odd[0]])!r}")
     for name in NEEDED:
         without = [k for k, some in enumerate(records) if some and not any(name in row for row in some)]
         if without:
