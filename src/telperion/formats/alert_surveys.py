@@ -80,6 +80,9 @@ for _host in ("hostgal", "hostgal2"):
         HOST |= {f"{_host}_{_new}{end}": f"{_host}_{_old}{end}" for end in ("", "_err")}
 """Fields of ELAsTiCC's diaObject, besides its position, by the names of the context."""
 
+ROW_FIELDS = (*(_RUBIN[name] for name in ("time", "band", "flux", "flux_err")), *_ROW, *_FLAGS)
+"""What is read of Rubin's rows, besides their ids."""
+
 CONTEXT = ("ra", "decl", *HOST)
 """What alerts may tell of an object beside its light curve, as `telperion.formats.snana` names it."""
 
@@ -134,6 +137,27 @@ def _take_dia(packets: Packets, names: dict[str, str]) -> Taken:
         outside,
         judged(Rows.concatenate(parts)),
     )
+
+
+def rubin_rows(packets: Packets, part: str, code: NDArray, identifier: str) -> Rows:
+    """Take rows of Rubin's sources or forced photometry from wherever they stand under the names that Rubin gave them.
+
+    Parameters
+    ----------
+    packets : Packets
+    part : str
+        Where they stand, such as ``prvDiaSources[]``.
+    code : array of int, shape ``(n_rows,)``
+        The alert that each is of.
+    identifier : {"diaSourceId", "diaForcedSourceId"}
+        Of detections, or of forced photometry.
+
+    Returns
+    -------
+    Rows
+        Flagged and withdrawn ones have a reason; `judged` finds the others that are of no use.
+    """
+    return _dia_rows(packets, _RUBIN, part, code, identifier)
 
 
 def _dia_rows(packets: Packets, names: dict[str, str], part: str, code: NDArray, identifier: str) -> Rows:

@@ -258,10 +258,6 @@ class Engine:
         classifier, n = self.classifier, wave.size
         days = about.get("days", np.full(n, np.nan))
         context = held_context(curves)
-        if classifier.promise is None:
-            confident = classifier.tree.confident(probabilities, 0.9)
-        else:
-            confident = classifier.promised(probabilities, np.nan_to_num(days), context)
         return Answers(
             alert_id=alerts.alert_id[wave],
             source_id=alerts.source_id[wave],
@@ -271,12 +267,38 @@ class Engine:
             n_rows=about.get("n_rows", np.zeros(n)).astype(np.int32),
             probabilities=probabilities,
             leaf=classifier.decide(probabilities),
-            confident=np.where(np.isnan(days), 0, confident),
+            confident=confident(classifier, probabilities, days, context),
             context=context,
             history_truncated=about.get("history_truncated", np.zeros(n)).astype(bool),
             received=received[wave],
             published=np.full(n, time.time()),
         )
+
+
+def confident(
+    classifier: Classifier, probabilities: NDArray[np.float32], days: NDArray[np.float64], context: NDArray[np.str_]
+) -> NDArray[np.int64]:
+    """Give the deepest node that is promised, or of a classifier that promises nothing has a probability above .9.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    probabilities : array, shape ``(n_objects, n_nodes)``
+    days : array, shape ``(n_objects,)``, d
+        NaN without rows: nothing is promised then.
+    context : array of str, shape ``(n_objects,)``
+        As `telperion.encode.view.held_context` says.
+
+    Returns
+    -------
+    array of int64, shape ``(n_objects,)``
+        Node positions; 0, the root, promises nothing.
+    """
+    if classifier.promise is None:
+        nodes = classifier.tree.confident(probabilities, 0.9)
+    else:
+        nodes = classifier.promised(probabilities, np.nan_to_num(days), context)
+    return np.where(np.isnan(days), 0, nodes)
 
 
 def _curves(alerts: Alerts, context: Mapping[str, NDArray[np.float64]]) -> LightCurves:
