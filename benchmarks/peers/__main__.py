@@ -35,6 +35,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("--days", type=float, nargs="+", default=[2.0, 8.0, 64.0, 1024.0])
     run.add_argument("--seeds", type=int, nargs="+", default=[0])
     run.add_argument("--epochs", type=int, help="end every training after so many, at its plateau or not")
+    run.add_argument("--batch", type=int, default=2000, help="light curves that are timed at once")
     table = commands.add_parser("table", help="show what is finished as one Markdown table")
     table.add_argument("out", type=Path)
     return parser.parse_args(given)
@@ -43,21 +44,30 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 def run_peers(options: argparse.Namespace) -> None:
     tree = Taxonomy.load(options.tree)
     names = list(PEERS) if options.names == ["all"] else options.names
-    settings = {key: getattr(options, key) for key in ("tree", "most", "view", "context", "days", "epochs")}
+    settings = {key: getattr(options, key) for key in ("tree", "most", "view", "context", "days", "epochs", "batch")}
     settings |= {"train": str(options.train), "test": str(options.test)}
     peers = [make(name) for name in names]  # a wrong name or a missing package shows before hours of training
     curves, test = (take(folder, tree, options.context, options.most) for folder in (options.train, options.test))
     for seed in options.seeds:
         for name, peer in zip(names, peers, strict=True):
             folder = options.out / f"{name}-{seed}"
+            keep_settings(folder, settings)
             if (folder / RESULT).is_file():
-                if (done := json.loads((folder / RESULT).read_text(encoding="utf-8"))["settings"]) != settings:
-                    raise ValueError(f"{folder} holds a result of other settings: {done}")
                 print(f"{name}, seed {seed}: finished before", flush=True)
                 continue
             print(f"{name}, seed {seed}: {peer.what}", flush=True)
             result = run_one(peer, curves, test, tree, folder, seed, options)
             write_result(folder, result | {"settings": settings})
+
+
+def keep_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Write down what a folder is for; ValueError if it is for something else."""
+    path = folder / "settings.json"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings), encoding="utf-8")
+    elif (before := json.loads(path.read_text(encoding="utf-8"))) != settings:
+        raise ValueError(f"{folder} holds a result of other settings: {before}")
 
 
 def run_one(
@@ -73,8 +83,8 @@ def run_one(
     peer.view_of_training = options.view
     if options.epochs is not None:
         peer.most_epochs = options.epochs
-    folder.mkdir(parents=True, exist_ok=True)
-    peer.fit(train, valid, tree, folder, seed=seed, context=options.context)
+    if not (folder / TRAINING).is_file():
+        peer.fit(train, valid, tree, folder, seed=seed, context=options.context)
     peer.load(folder, tree)
     return {
         "name": peer.name,
@@ -86,7 +96,7 @@ def run_one(
         "n_parameters": peer.n_parameters,
         "state_bytes": peer.state_bytes,
         "scores": scores(peer, test, tree, options.days, options.view),
-        "times": times(peer, test, options.view),
+        "times": times(peer, test, options.view, options.batch),
         "processor": processor(),
     }
 

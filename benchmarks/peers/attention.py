@@ -1,4 +1,4 @@
-"""After ATAT (Cabrera-Vives et al. 2024): a transformer over rows with a time modulation a band, another over a table."""
+"""After ATAT (Cabrera-Vives et al. 2024): a transformer over rows, time modulated a band, and one over a table."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ N_QUANTILES = 33
 
 class TimeModulation(nn.Module):
     """Turn rows into tokens, scaled and shifted by Fourier series of the time that each band has for itself."""
+
+    frequency: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()

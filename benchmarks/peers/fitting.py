@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -69,7 +70,7 @@ class Examples:
     """
 
     labels: NDArray[np.int64]
-    lengths: NDArray[np.int64]
+    lengths: NDArray[Any]
     read: Callable[[NDArray[np.int64]], Inputs]
 
     def batches(self, size: int, rng: np.random.Generator | None = None) -> Iterator[Batch]:
@@ -132,6 +133,7 @@ def fit_network(
     seed: int,
     said: str,
     loss: Loss = cross_entropy,
+    beforehand: float = 0.0,
 ) -> None:
     """Train up to the plateau of the validation loss, and leave the network with its best weights.
 
@@ -150,6 +152,8 @@ def fit_network(
         What tells this training from others: a checkpoint of another one is refused.
     loss : callable
         Of a network, inputs and labels.
+    beforehand : float, s
+        Taken by what was made of the light curves once, before the first epoch.
     """
     identity = hashlib.sha256(json.dumps([said, seed, asdict(recipe) | {"epochs": 0}]).encode()).hexdigest()
     optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -174,7 +178,7 @@ def fit_network(
             progress.update(task, advance=1, description=shown)
     network.load_state_dict(best)
     network.eval()
-    write_training(folder, history, recipe.patience, count_parameters(network))
+    write_training(folder, history, recipe.patience, count_parameters(network), beforehand)
 
 
 def best_weights(folder: Path) -> dict[str, Tensor]:

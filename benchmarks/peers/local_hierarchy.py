@@ -44,6 +44,7 @@ class LocalHierarchy:
     def fit(
         self, train: LightCurves, valid: LightCurves, tree: Taxonomy, folder: Path, *, seed: int, context: str
     ) -> None:
+        del context  # the light curves hold no other
         config = shortened(dataclasses.replace(CONFIG, view=self.view_of_training), self.most_epochs)
         for number, group in enumerate(tree.groups[1:]):
             place = folder / f"node-{number}"
@@ -51,9 +52,9 @@ class LocalHierarchy:
                 continue
             place.mkdir(parents=True, exist_ok=True)
             local = local_tree(tree, group)
+            taught, held = (below(curves, tree, group) for curves in (train, valid))
             with progress_bar() as progress:
-                parts = (below(curves, tree, group) for curves in (train, valid))
-                model = fit(*parts, local, config, folder=place, progress=progress, seed=seed)
+                model = fit(taught, held, local, config, folder=place, progress=progress, seed=seed)
             model.save(place)
             write_training(place, model.history, config.patience, count_parameters(config, local))
         told = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(f"node-*/{TRAINING}"))]
@@ -118,7 +119,7 @@ def below(curves: LightCurves, tree: Taxonomy, group: NDArray[np.int64]) -> Ligh
     """Keep the objects below a parent, labelled with its children."""
     above = tree.ancestors[tree.labels(curves.label)][:, group]
     names = np.array(tree.nodes)[group][above.argmax(axis=1)]
-    return curves.with_label(names)[above.any(axis=1)]
+    return curves.with_label(names)[np.flatnonzero(above.any(axis=1))]
 
 
 def session(network: bytes) -> Any:

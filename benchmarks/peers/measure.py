@@ -19,7 +19,7 @@ from telperion.examination.timing import one_core
 from telperion.lightcurves import LightCurves
 from telperion.taxonomy import Taxonomy
 
-BATCH, RUNS = 2000, 3
+RUNS = 3
 ONE_BY_ONE, STEPS = 60, 200
 LONGEST = 60.0
 """Seconds after which a measurement is not repeated."""
@@ -43,10 +43,10 @@ def plain(numbers: dict[str, float]) -> dict[str, float | None]:
     return {name: None if value != value else float(value) for name, value in numbers.items()}
 
 
-def times(peer: Peer, curves: LightCurves, kind: View) -> dict[str, Any]:
-    """Time a peer on one core, ms an object: 2,000 whole light curves, one at a time, and one new observation."""
+def times(peer: Peer, curves: LightCurves, kind: View, batch: int) -> dict[str, Any]:
+    """Time a peer on one core, ms an object: a batch of whole light curves, one at a time, and one new observation."""
     known = view(curves, np.inf, kind)
-    many = repeated(known, BATCH)
+    many = repeated(known, batch)
     found: dict[str, Any] = {"batch": len(many), "rows": float(known.lengths.mean())}
     with one_core(), one_thread():
         found["batch_ms"] = milliseconds([partial(peer.predict, many)] * RUNS) / len(many)

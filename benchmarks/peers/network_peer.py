@@ -86,11 +86,12 @@ class NetworkPeer:
         folder: Path,
         seed: int,
         context: str,
+        beforehand: float = 0.0,
     ) -> None:
         """Fit the network and keep it."""
         said = f"{self.name} {self.view_of_training} {context} {train.n_rows} {' '.join(train.object_id)}"
         recipe = self.recipe.shortened(self.most_epochs)
-        fit_network(network, epoch, valid, folder, recipe, seed=seed, said=said, loss=self.loss)
+        fit_network(network, epoch, valid, folder, recipe, seed=seed, said=said, loss=self.loss, beforehand=beforehand)
 
     def load(self, folder: Path, tree: Taxonomy) -> None:
         """Take up the best weights."""

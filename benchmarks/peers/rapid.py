@@ -13,7 +13,7 @@ from telperion.bands import BANDS
 from telperion.lightcurves import LightCurves
 
 FIRST, LAST, STEP = -70.0, 80.0, 3.0
-GRID: NDArray[np.float64] = np.arange(FIRST, LAST, STEP)
+GRID = np.arange(FIRST, LAST, STEP)
 """Days after the first detection."""
 
 FLUX = 1000.0  # nJy, where asinh turns from linear to logarithmic
@@ -32,7 +32,7 @@ class RapidNetwork(nn.Module):
         self.leaves = nn.Linear(hidden, n_leaves)
 
     def forward(self, series: Tensor, lengths: Tensor) -> Tensor:
-        """Give the logits of every step, shape ``(n, n_steps, n_leaves)``; what stands after the lengths is not read."""
+        """Give the logits of every step, shape ``(n, n_steps, n_leaves)``; beyond its length nothing is read."""
         held = torch.arange(series.shape[1]) < lengths[:, None]
         hidden = self._normalise(self.dropout(self.first(series)[0]), held, self.norms[0])
         hidden = self._normalise(self.dropout(self.second(hidden)[0]), held, self.norms[1])
@@ -104,7 +104,7 @@ def encode(known: LightCurves) -> Inputs:
     return series, lengths
 
 
-def interpolated(curves: LightCurves, since: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
+def interpolated(curves: LightCurves, since: NDArray[np.float64], grid: NDArray[np.floating]) -> NDArray[np.float64]:
     """Interpolate asinh(flux) of each band linearly: 0 before a band's first row, its last value after the last.
 
     Returns

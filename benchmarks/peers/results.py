@@ -45,7 +45,7 @@ def result_table(results: Sequence[dict[str, Any]]) -> Table:
     days = [day for day in results[0]["scores"] if all(day in one["scores"] for one in results)]
     groups.sort(key=lambda seeds: -float(np.mean([_over(seeds, "leaves", "f1", day) for day in days])))
     columns = [("", "peer"), *(("macro F1", level) for level in LEVELS), ("", "± of leaves"), ("", "calibration error")]
-    columns += [("ms an object", heading) for heading in ("of 2,000", "alone", "new observation")]
+    columns += [("ms an object", heading) for heading in ("in a batch", "alone", "new observation")]
     columns += [("", heading) for heading in ("state, bytes", "parameters", "training", "epochs", "plateau", "seeds")]
     phases = ", ".join(f"{float(day):g}" for day in days)
     return Table(f"Peers at {phases} days", columns, [_row(seeds, days) for seeds in groups])

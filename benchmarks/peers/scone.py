@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ HEIGHT, WIDTH = 32, 180
 BEFORE = 50.0
 """Days of the image before the first detection; it ends 130 days after it."""
 
-DAYS: NDArray[np.float64] = np.arange(WIDTH) - BEFORE
-LOG_WAVELENGTHS: NDArray[np.float64] = np.log(0.3 + 0.71 / HEIGHT * (np.arange(HEIGHT) + 0.5))  # 3000 to 10100 A
+DAYS = np.arange(WIDTH) - BEFORE
+LOG_WAVELENGTHS = np.log(0.3 + 0.71 / HEIGHT * (np.arange(HEIGHT) + 0.5))  # 3000 to 10100 A
 
 MOST_ROWS = 96
 COPIES = 3
@@ -102,10 +103,13 @@ class Scone(NetworkPeer):
     ) -> None:
         """Make the images of some cuts first, then learn from those."""
         cut = cuts(train, self.view_of_training)
-        key = hashlib.sha256(f"{seed} {self.view_of_training} {' '.join(train.object_id)}".encode()).hexdigest()[:12]
-        drawn = [
-            kept_images(cut(np.random.default_rng([seed, k])), folder / f"images-{key}-{k}") for k in range(COPIES)
-        ]
+        said = f"{seed} {self.view_of_training} {context} {train.n_rows} {' '.join(train.object_id)}"
+        key = hashlib.sha256(said.encode()).hexdigest()[:12]
+        drawn, seconds = [], 0.0
+        for k in range(COPIES):
+            each, taken = kept_images(cut(np.random.default_rng([seed, k])), folder / f"images-{key}-{k}")
+            drawn.append(each)
+            seconds += taken
         labels, told = leaf_places(train, tree), redshifts(train)
 
         def epoch(rng: np.random.Generator) -> Examples:
@@ -117,13 +121,17 @@ class Scone(NetworkPeer):
             return Examples(labels, rng.random(len(train)), read)
 
         torch.manual_seed(seed)
-        self.train(self.build(tree.leaves.size), epoch, self.held(valid, tree), train, folder, seed, context)
+        self.train(self.build(tree.leaves.size), epoch, self.held(valid, tree), train, folder, seed, context, seconds)
         for path in folder.glob("images-*"):
             path.unlink()
 
 
-def kept_images(cut: LightCurves, path: Path) -> Any:
-    """Make images, shape ``(n_objects, 2, 32, 180)``, on disk; those that are there are taken as they are."""
+def kept_images(cut: LightCurves, path: Path) -> tuple[Any, float]:
+    """Make images, shape ``(n_objects, 2, 32, 180)``, on disk; those that are there are taken as they are.
+
+    The seconds that it took are kept beside them.
+    """
+    clock, began = path.with_suffix(".seconds"), time.monotonic()
     done = path.with_suffix(".npy")
     if not done.is_file():
         new = path.with_suffix(".new.npy")
@@ -135,8 +143,9 @@ def kept_images(cut: LightCurves, path: Path) -> Any:
                 kept[start : start + CHUNK] = images(cut[start : start + CHUNK])
                 progress.advance(task, min(CHUNK, len(cut) - start))
         kept.flush()
+        clock.write_text(str(time.monotonic() - began), encoding="utf-8")
         new.rename(done)
-    return np.load(done, mmap_mode="r", allow_pickle=False)
+    return np.load(done, mmap_mode="r", allow_pickle=False), float(clock.read_text(encoding="utf-8"))
 
 
 def redshifts(known: LightCurves) -> NDArray[np.float32]:
@@ -183,13 +192,13 @@ def _images(
     held: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
     """Give the images of a batch of objects with about as many rows each."""
-    time, wave, scale = process.time[rows], np.log(WAVELENGTH)[band[rows]], process.time_scale[members, None, None]
+    days, wave, scale = process.time[rows], np.log(WAVELENGTH)[band[rows]], process.time_scale[members, None, None]
     both = held[:, :, None] & held[:, None, :]
-    kernel = VARIANCE * matern(time[:, :, None] - time[:, None, :], scale) * both
+    kernel = VARIANCE * matern(days[:, :, None] - days[:, None, :], scale) * both
     kernel *= matern(wave[:, :, None] - wave[:, None, :], WAVELENGTH_SCALE)
     place = np.arange(rows.shape[1])
     kernel[:, place, place] += np.where(held, noise[rows], 1.0)
-    in_time = matern(DAYS[:, None] - time[:, None, :], scale) * held[:, None, :]  # (batch, 180, n)
+    in_time = matern(DAYS[:, None] - days[:, None, :], scale) * held[:, None, :]  # (batch, 180, n)
     across = VARIANCE * matern(LOG_WAVELENGTHS[:, None] - wave[:, None, :], WAVELENGTH_SCALE)  # (batch, 32, n)
     cross = torch.from_numpy(
         (across[:, :, None] * in_time[:, None]).astype(np.float32).reshape(len(members), -1, place.size)

@@ -14,12 +14,18 @@ LATE, GAIN = 0.2, 0.005
 """Of the epochs, the last share; the relative fall of the loss within it that is not yet a plateau."""
 
 
-def write_training(folder: Path, history: Sequence[Mapping[str, float]], patience: int, n_parameters: int) -> None:
-    """Write `TRAINING` from a history with ``validation_loss`` and ``seconds`` a line."""
+def write_training(
+    folder: Path,
+    history: Sequence[Mapping[str, float]],
+    patience: int,
+    n_parameters: int,
+    beforehand: float = 0.0,
+) -> None:
+    """Write `TRAINING` from a history with ``validation_loss`` and ``seconds`` a line, and the seconds before it."""
     losses = [line["validation_loss"] for line in history]
     document = {
         "epochs": len(losses),
-        "seconds": round(sum(line["seconds"] for line in history), 1),
+        "seconds": round(beforehand + sum(line["seconds"] for line in history), 1),
         "plateau": plateau(losses, patience),
         "n_parameters": n_parameters,
         "validation_losses": losses,

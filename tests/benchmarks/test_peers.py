@@ -57,7 +57,7 @@ def folders(tmp_path):
 
 def order(folders, *more):
     given = ["run", "dummy", "--train", folders / "train", "--test", folders / "test", "-o", folders / "out"]
-    return [str(word) for word in (*given, "--tree", "plasticc", "--most", 5, *more)]
+    return [str(word) for word in (*given, "--tree", "plasticc", "--most", 5, "--batch", 90, *more)]
 
 
 def test_the_command_trains_scores_times_and_shows(folders, monkeypatch, capsys):
@@ -113,7 +113,7 @@ def test_a_peer_without_steps_has_no_time_of_one(monkeypatch):
         def predict(self, known: LightCurves):
             return np.zeros((len(known), len(TREE)))
 
-    assert times(Whole(), draw(n_per_class=1), "alert")["step_ms"] is None
+    assert times(Whole(), draw(n_per_class=1), "alert", 20)["step_ms"] is None
 
 
 def test_the_best_at_the_leaves_comes_first(folders, monkeypatch):
