@@ -65,7 +65,8 @@ class Forest:
         filled = np.concatenate([each.lengths > 0 for each in copies])
         named = context_names(train)
         table = np.concatenate([features(each, named) for each in copies])[filled]
-        node = np.tile(tree.labels(train.label), len(copies))[filled]
+        label = tree.labels(train.label)
+        node = np.tile(label, len(copies))[filled]
         found = {}
         for group in tree.groups[1:]:
             child = np.argmax(tree.ancestors[node][:, group], axis=1)
@@ -73,6 +74,8 @@ class Forest:
             if np.unique(child[below]).size > 1:
                 forest = grow(table[below], child[below], self.most_epochs, seed)
                 found |= {f"{group[0]}.{name}": values for name, values in flat(forest, len(group)).items()}
+                taught = np.argmax(tree.ancestors[label][:, group], axis=1)[tree.ancestors[label][:, group].any(axis=1)]
+                found[f"{group[0]}.mix"] = np.bincount(taught, minlength=len(group)) / taught.size
         with (folder / FOREST).open("wb") as file:
             np.savez_compressed(file, **found)
         card = {"nodes": list(tree.nodes), "context": named}
@@ -112,7 +115,8 @@ class Forest:
         for group in tree.groups[1:]:
             if f"{group[0]}.share" in self._forests:
                 parts = {name: self._forests[f"{group[0]}.{name}"] for name in ("roots", "children", "split", "share")}
-                logits[:, group] = np.log(np.maximum(answers(parts, table), LEAST))
+                moved = answers(parts, table) * self._forests[f"{group[0]}.mix"]  # to the mix that was taught
+                logits[:, group] = np.log(np.maximum(moved, LEAST))
         return tree.probabilities(logits).astype(np.float32)
 
 

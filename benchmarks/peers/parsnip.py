@@ -63,6 +63,7 @@ class Parsnip:
         self._model: Any = None
         self._booster: Any = None
         self._classes: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._mix: NDArray[np.float64] = np.zeros(0)
 
     def fit(
         self, train: LightCurves, valid: LightCurves, tree: Taxonomy, folder: Path, *, seed: int, context: str
@@ -89,6 +90,7 @@ class Parsnip:
             classes, code = np.unique(label[place], return_inverse=True)
             boost(table, code).save_model(folder / BOOSTER)
         card = {"nodes": list(tree.nodes), "classes": classes.tolist(), "settings": self.settings}
+        card["mix"] = np.bincount(label)[classes].tolist()
         (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
         self.load(folder, tree)
         said = {
@@ -110,7 +112,7 @@ class Parsnip:
         kept = safetensors.torch.load_file(folder / MODEL)
         self._model.load_state_dict({name[6:]: each for name, each in kept.items() if name.startswith("model.")})
         self._booster = lightgbm.Booster(model_file=folder / BOOSTER)
-        self._tree, self._classes = tree, np.array(card["classes"])
+        self._tree, self._classes, self._mix = tree, np.array(card["classes"]), np.array(card["mix"], dtype=float)
         leaves = sum(each["num_leaves"] for each in self._booster.dump_model()["tree_info"])
         self.n_parameters = sum(each.numel() for each in self._model.parameters()) + 3 * leaves
 
@@ -124,7 +126,8 @@ class Parsnip:
         if place.size:
             leaf[place] = 0
             said = self._booster.predict(table, num_threads=1).reshape(place.size, -1)
-            leaf[place[:, None], self._classes] = said if said.shape[1] > 1 else np.ones_like(said)
+            said = said * self._mix  # the booster's classes weigh alike; so they are as common as they were
+            leaf[place[:, None], self._classes] = said / said.sum(axis=1, keepdims=True)
         return self._tree.from_leaves(leaf).astype(np.float32)
 
     @staticmethod
