@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 DTYPES = ("<f4", "<f8", "<i8", "<U")
 """Kinds of numbers and text that such a file may hold."""
 
+_NO_ARCHIVE = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError)
+_NO_HEADER = (SyntaxError, tokenize.TokenError, MemoryError, TypeError)  # of brackets that nest without end, too
 _HEADER_BYTES = 10_000
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -53,7 +56,7 @@ def read_arrays(path: str | Path, most_bytes: int) -> dict[str, NDArray[Any]]:
                 if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > most_bytes or name in found:
                     raise ValueError(f"{entry.filename!r} is compressed, too large or there twice")
                 found[name] = _array(archive.read(entry), name)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, SyntaxError) as error:
+    except (*_NO_ARCHIVE, *_NO_HEADER) as error:
         raise ValueError(f"{path} holds no arrays: {error}") from error
     except ValueError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
