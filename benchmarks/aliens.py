@@ -247,20 +247,40 @@ def judge(names, folder, found, bar):
     return {name: dict(np.load(path, allow_pickle=False)) for name, path in paths.items()}
 
 
+def with_interval(area):
+    """Say the mean over days, and the 95 % interval as if all days told the same: they have the same objects."""
+    low, high = np.percentile(area[:, 1:], [2.5, 97.5], axis=1).mean(axis=1)
+    return f"{area[:, 0].mean():.3f} ({low:.3f} to {high:.3f})"
+
+
 def table(title, figures):
     """Show all methods: area at each day with its interval of the mean, and recalls, mean over the classes given."""
     rows = []
     for method in (*METHODS, SHIPPED):
         mean = np.mean([each[method] for each in figures], axis=0)  # (n_days, 1 + draws, 3)
         cells = [f"{day[0, 0]:.3f}" for day in mean]
-        low, high = np.percentile(mean[:, 1:, 0].mean(axis=0), [2.5, 97.5])
-        cells += [f"{mean[:, 0, 0].mean():.3f} ({low:.3f} to {high:.3f})"]
+        cells.append(with_interval(mean[..., 0]))
         cells += [f"{day[0, k]:.2f}" for k in (1, 2) for day in mean]
         rows.append([method, *cells])
     days = [f"{day:g} d" for day in DAYS]
     heads = [("", "score"), *(("ROC-AUC", day) for day in [*days, "mean"])]
     heads += [(f"found at {share} % false alarms", day) for share in (1, 5) for day in days]
     return to_markdown(Table(title, heads, rows))
+
+
+def overview(figures):
+    """Show the mean area over days: of each class, and of those looked at and reported with its 95 % interval."""
+    groups = {"looked at": LOOKED_AT, "reported": REPORTED}
+    rows = []
+    for method in (*METHODS, SHIPPED):
+        areas = {name: each[method][..., 0] for name, each in figures.items()}  # each (n_days, 1 + draws)
+        cells = [f"{values[:, 0].mean():.3f}" for values in areas.values()]
+        for names in groups.values():
+            chosen = [areas[name] for name in names if name in areas]
+            cells.append(with_interval(np.mean(chosen, axis=0)) if chosen else "–")
+        rows.append([method, *cells])
+    heads = [("", "score"), *(("", name) for name in figures), *(("mean", name) for name in groups)]
+    return to_markdown(Table(f"ROC-AUC, mean over {', '.join(f'{day:g}' for day in DAYS)} d", heads, rows))
 
 
 def main():
@@ -283,6 +303,7 @@ def main():
     for name, each in figures.items():
         print(table(f"{name} left out", [each]), end="\n\n")
         print("known objects above .5, .95, .99:", each["alarms"].round(3).tolist(), end="\n\n")
+    print(overview(figures), end="\n\n")
     for title, names in {"methods were chosen on these": LOOKED_AT, "reported": REPORTED}.items():
         if chosen := [figures[name] for name in names if name in figures]:
             print(table(f"Mean over {len(chosen)} classes, {title}", chosen), end="\n\n")

@@ -125,7 +125,7 @@ def test_classify_adds_a_column(acquainted, drawn_curves):
 
 
 def test_what_does_not_fit_is_refused(acquainted, drawn_curves):
-    classifier, states = acquainted
+    classifier, _ = acquainted
     with pytest.raises(TypeError, match="telperion aliens makes one that does"):
         telperion.load("plasticc-gru").strangeness(drawn_curves[:2])
     aliens = classifier.aliens

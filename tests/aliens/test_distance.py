@@ -34,7 +34,7 @@ def test_the_distance_is_that_of_mahalanobis(rng, known):
     covariance = pytest.importorskip("sklearn.covariance", reason="the second opinion needs scikit-learn")
     distance = pytest.importorskip("scipy.spatial.distance", reason="the second opinion needs SciPy")
     ours = Distance.fit(*known, edges=[0.0, 10.0], kept=N_HIDDEN)
-    state, label, days = (values[known[2] < 10] for values in known)
+    state, label, _ = (values[known[2] < 10] for values in known)
     means = {each: state[label == each].mean(axis=0) for each in CLASSES}
     centred = state - np.stack([means[each] for each in label])
     white = np.linalg.cholesky(covariance.LedoitWolf(assume_centered=True).fit(centred).precision_)
