@@ -17,7 +17,6 @@ DTYPES = ("<f4", "<f8", "<i8", "<U")
 
 _NO_ARCHIVE = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError)
 _NO_HEADER = (SyntaxError, tokenize.TokenError, MemoryError, TypeError)  # of brackets that nest without end, too
-_HEADER_BYTES = 10_000
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -68,7 +67,7 @@ def _array(content: bytes, name: str) -> NDArray[Any]:
     stream = io.BytesIO(content)
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError(f"{name!r} has a version that is not ours")
-    shape, by_column, kind = np.lib.format.read_array_header_1_0(stream, max_header_size=_HEADER_BYTES)
+    shape, by_column, kind = np.lib.format.read_array_header_1_0(stream)
     if kind.hasobject or by_column or not kind.str.startswith(DTYPES):
         raise ValueError(f"{name!r} is of type {kind.str!r}")
     size = kind.itemsize
