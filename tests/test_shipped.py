@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -148,6 +148,18 @@ def test_the_flagship_knows_fainter_and_slower_objects_and_keeps_its_promise(fla
     assert np.mean(leaf == truth) > (0.55 if context == "none" else 0.7)
     nodes = flagship.promised(said, days_known(known), held_context(known), level=0.9)
     assert np.mean(flagship.tree.ancestors[truth, nodes]) > 0.82
+
+
+@pytest.mark.parametrize("context", ["specz", "photoz", "none"])
+def test_the_flagship_takes_noise_for_strange_and_known_classes_not(flagship, sky, context):
+    """Fainter and slower objects may look somewhat stranger; shuffled fluxes of either sign belong to no class."""
+    curves, rng = keep_context(sky, context), np.random.default_rng(0)
+    noise = replace(curves, flux=rng.permutation(curves.flux) * rng.choice([-1, 1], curves.n_rows))
+    for day in (8.0, 64.0, 1024.0):
+        known, odd = (flagship.strangeness(each, days=day) for each in (curves, noise))
+        assert 0.35 < np.nanmean(known) < 0.75
+        assert np.nanmean(known > 0.95) < 0.2
+        assert np.nanmean(odd) > np.nanmean(known) + 0.1
 
 
 def test_the_flagship_knows_light_curves_that_elasticc_simulated(flagship, lsst_data):

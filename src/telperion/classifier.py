@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,17 +9,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import tomli_w
 from numpy.typing import ArrayLike, NDArray
 
 from telperion import models, saved
+from telperion.aliens.strangeness import Aliens
 from telperion.calibrate import Calibration
 from telperion.encode.view import View, days_known, held_context
 from telperion.encode.view import view as cut
 from telperion.lightcurves import LightCurves
-from telperion.models.card import SHIPPED
 from telperion.promise import Promise
-from telperion.saved import ModelFolderError
+from telperion.saved import ModelFolderError, shipped_names
 from telperion.taxonomy import Taxonomy
 
 __all__ = ["Classifier", "ModelFolderError", "decide", "load", "shipped_names"]
@@ -54,6 +51,8 @@ class Classifier:
         What all probabilities go through.
     promise : Promise, optional
         How deep an answer may go at a promised level, in the classifier's own view.
+    aliens : Aliens, optional
+        How strange an object is among those that are known, in the classifier's own view.
 
     Attributes
     ----------
@@ -63,8 +62,8 @@ class Classifier:
     Raises
     ------
     ValueError
-        Calibration or promise are of another tree, or a classifier with a target, whose threshold is of probabilities
-        as they are, is given a calibration.
+        Calibration or promise are of another tree, aliens of another network, or a classifier with a target, whose
+        threshold is of probabilities as they are, is given a calibration.
 
     Examples
     --------
@@ -86,6 +85,7 @@ class Classifier:
     threshold: float = 1.0
     calibration: Calibration | None = None
     promise: Promise | None = None
+    aliens: Aliens | None = None
     fingerprint: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -94,6 +94,8 @@ class Classifier:
                 raise ValueError(f"the calibration is of the tree {part.tree.name!r}, the model of {self.tree.name!r}")
         if self.calibration is not None and self.target:
             raise ValueError(f"the threshold of {self.target!r} was chosen without a calibration: it cannot have one")
+        if self.aliens is not None:
+            self.aliens.distance.check(self.start(0).hidden[:, -1])
 
     @property
     def tree(self) -> Taxonomy:
@@ -238,6 +240,32 @@ class Classifier:
             raise TypeError("this classifier promises nothing: telperion calibrate makes one that does")
         return self.promise.nodes(probabilities, days, context, level=level)
 
+    def strangeness(
+        self, light_curves: LightCurves, *, days: ArrayLike = np.inf, view: View | None = None
+    ) -> NDArray[np.float64]:
+        """Give the share of known objects of that phase that look less strange (docs/aliens.md).
+
+        Parameters
+        ----------
+        light_curves, days, view
+            As in `predict`; how strange known objects are is known in the classifier's own view alone.
+
+        Returns
+        -------
+        array, shape ``(n_objects,)``
+            0 to 1, evenly spread for objects of the classes known; NaN for objects without rows at that time.
+
+        Raises
+        ------
+        TypeError
+            The classifier knows of no aliens.
+        """
+        if self.aliens is None:
+            raise TypeError("this classifier does not know what is strange: telperion aliens makes one that does")
+        known = cut(light_curves, days, view or self.view)
+        state = self.advance(self.start(len(known)), known)
+        return self.aliens.score(state.hidden[:, -1], state.days, known.lengths, held_context(known))
+
     def calls(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Say which objects are called members of the target, shape ``(n,)``, by what `predict` says without `prior`.
 
@@ -259,6 +287,7 @@ class Classifier:
         prior: ArrayLike | None = None,
         threshold: float = 0.9,
         level: float | None = None,
+        strangeness: bool = False,
     ) -> pa.Table:
         """Classify along the tree at several days after first detection.
 
@@ -275,6 +304,8 @@ class Classifier:
         level : float, optional
             For ``confident_node`` where something is promised; by default as in `promised` in the classifier's own view
             and class mix, for which promises are made, and elsewhere only if it is asked for.
+        strangeness : bool
+            Whether there shall be a column of that name, last (see `strangeness`).
 
         Returns
         -------
@@ -287,7 +318,7 @@ class Classifier:
         Raises
         ------
         TypeError, ValueError
-            A level is asked for that is not promised.
+            A level is asked for that is not promised, or strangeness of a classifier that does not know it.
         """
         if level is None and self.promise is not None and prior is None and view in (None, self.view):
             level = self.promise.usual
@@ -296,20 +327,18 @@ class Classifier:
         for day in days:
             known = cut(light_curves, day, view or self.view)
             probabilities = self.predict(known, view="full", prior=prior)
-            columns: dict[str, ArrayLike] = {
-                "object_id": known.object_id,
-                "days": np.full(len(known), day, dtype=np.float64),
-                "n_obs": known.lengths,
-            }
+            columns: dict[str, ArrayLike] = {"object_id": known.object_id, "days": np.full(len(known), float(day))}
+            columns |= {"n_obs": known.lengths}
             columns |= {name: probabilities[:, node] for node, name in enumerate(self.tree.nodes)}
             columns["leaf"] = names[self.decide(probabilities, prior=prior)]
-            if level is None:
-                sure = self.tree.confident(probabilities, threshold)
-            else:
+            sure = self.tree.confident(probabilities, threshold)
+            if level is not None:
                 sure = self.promised(probabilities, days_known(known), held_context(known), level=level)
             columns["confident_node"] = names[sure]
             if self.target:
                 columns["called"] = self.calls(probabilities if prior is None else self.predict(known, view="full"))
+            if strangeness:
+                columns["strangeness"] = self.strangeness(known, view="full")
             parts.append(pa.table({name: pa.array(values) for name, values in columns.items()}))
         table = pa.concat_tables(parts)
         order = np.arange(len(days) * len(light_curves)).reshape(len(days), -1).T.ravel()
@@ -325,29 +354,10 @@ class Classifier:
         FileExistsError
             The folder exists and is not empty.
         """
-        folder = Path(folder)
-        if folder.exists() and any(folder.iterdir()):
-            raise FileExistsError(f"{folder} exists and is not empty")
-        (folder / "model").mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / "model")
-        (folder / "tree.toml").write_text(tomli_w.dumps(self.tree.to_dict()), encoding="utf-8")
-        (folder / "run.toml").write_text(tomli_w.dumps(dict(self.run)), encoding="utf-8")
-        saved.write_calibration(folder, self.calibration, self.promise)
-        document = {
-            "format": saved.FORMAT,
-            "kind": self.kind,
-            "steppable": self.steppable,
-            "view": self.view,
-            "power": self.power,
-            "target": self.target,
-            "threshold": self.threshold,
-            "mix": dict(zip((self.tree.nodes[leaf] for leaf in self.tree.leaves), self.mix.tolist(), strict=True)),
-            "card": dict(self.card),
-            "versions": saved.versions(),
-            "files": {name: saved.digest(folder / name) for name in saved.files(folder)},
-        }
-        text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
-        (folder / saved.CARD).write_text(text + "\n", encoding="utf-8")
+        about = {name: getattr(self, name) for name in ("kind", "steppable", "view", "power", "target", "threshold")}
+        mix = dict(zip((self.tree.nodes[leaf] for leaf in self.tree.leaves), self.mix.tolist(), strict=True))
+        parts = {"calibration": self.calibration, "promise": self.promise, "aliens": self.aliens}
+        saved.write(Path(folder), self.model, self.run, parts, about | {"mix": mix, "card": dict(self.card)})
 
     @classmethod
     def load(cls, folder: str | Path) -> Classifier:
@@ -358,17 +368,13 @@ class Classifier:
         ModelFolderError
             The folder is not a classifier's, or a file is missing, altered, foreign or too large.
         """
-        folder = Path(folder)
-        document = saved.read_card(folder)
-        tree = Taxonomy.from_dict(tomllib.loads((folder / "tree.toml").read_text(encoding="utf-8")))
+        document, tree, run, parts = saved.read(Path(folder))
         try:
-            model = models.load(document["kind"], folder / "model", tree)
+            model = models.load(document["kind"], Path(folder) / "model", tree)
             if list(document["mix"]) != [tree.nodes[leaf] for leaf in tree.leaves]:
                 raise ModelFolderError(f"{folder}: the class mix is not that of the tree's leaves")
-            run = tomllib.loads((folder / "run.toml").read_text(encoding="utf-8"))
-            about: dict[str, Any] = {"target": document.get("target", ""), "threshold": document.get("threshold", 1.0)}
-            about |= saved.read_calibration(folder, tree)
-            made = cls(model, document["kind"], document["view"], document["power"], run, document["card"], **about)
+            parts |= {"target": document.get("target", ""), "threshold": document.get("threshold", 1.0)}
+            made = cls(model, document["kind"], document["view"], document["power"], run, document["card"], **parts)
         except KeyError as missing:
             raise ModelFolderError(f"{folder}/classifier.json lacks {missing}") from missing
         object.__setattr__(made, "fingerprint", saved.fingerprint(document))
@@ -383,16 +389,7 @@ def load(name: str | Path) -> Classifier:
     >>> load("plasticc-gru").tree.name
     'plasticc'
     """
-    shipped = SHIPPED / str(name)
-    if not Path(name).is_dir() and not shipped.is_dir():
-        known = ", ".join(shipped_names()) or "none"
-        raise FileNotFoundError(f"no classifier {str(name)!r}: give a folder, or one of those shipped: {known}")
-    return Classifier.load(shipped if shipped.is_dir() else name)
-
-
-def shipped_names() -> list[str]:
-    """Name the classifiers that come with the package."""
-    return sorted(path.parent.name for path in SHIPPED.glob("*/classifier.json"))
+    return Classifier.load(saved.folder_of(name))
 
 
 def decide(

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import telperion
+from telperion.commands.aliens import add_aliens
 from telperion.commands.export import add_export
 from telperion.commands.rank import add_rank
 from telperion.commands.simulate import add_simulate
@@ -158,8 +159,12 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("-m", "--model", required=True, help="a shipped classifier or a folder")
     classify.add_argument("-o", "--output", type=Path, required=True, help="the Parquet file to write")
     classify.add_argument("--level", type=float, help="of what is promised, for confident_node; by default .9")
+    classify.add_argument(
+        "--aliens", action="store_true", help="a column strangeness: unlike all classes known, 0 to 1"
+    )
     _add_view(classify)
     classify.set_defaults(command=_classify)
+    add_aliens(add("aliens", help="let a classifier know what is strange, by labelled objects that taught it nothing"))
     add_export(add("export", help="write a classifier as one ONNX file, for pipelines without Telperion"))
     add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
     add_rank(add("rank", help="order live objects for a night's spectroscopy"))
@@ -343,11 +348,14 @@ def _classify(arguments: argparse.Namespace) -> None:
     import pyarrow.parquet as pq
 
     classifier = telperion.load(arguments.model)
+    if arguments.aliens and classifier.aliens is None:
+        raise ValueError(f"{arguments.model} does not know what is strange: telperion aliens makes one that does")
     light_curves = keep_context(telperion.read(arguments.data), arguments.context)
     started = time.perf_counter()
     table = classifier.classify(
-        light_curves, days=arguments.days or [np.inf], view=arguments.view, level=arguments.level
-    )
+        light_curves, days=arguments.days or [np.inf], view=arguments.view, level=arguments.level,
+        strangeness=arguments.aliens,
+    )  # fmt: skip
     pq.write_table(table, arguments.output, compression="zstd")
     rate = table.num_rows / (time.perf_counter() - started)
     Console().print(f"{table.num_rows:,} rows to {arguments.output} ({rate:,.0f} light curves a second)")

@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import tomllib
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
+import tomli_w
+
+from telperion.aliens.strangeness import FILE as ALIENS
+from telperion.aliens.strangeness import Aliens
 from telperion.calibrate import Calibration
 from telperion.encode.view import Context
+from telperion.models import Model
+from telperion.models.card import SHIPPED
 from telperion.phases import ANY
 from telperion.promise import Promise
 from telperion.taxonomy import Taxonomy
@@ -93,6 +100,79 @@ def read_calibration(folder: Path, tree: Taxonomy) -> dict[str, Any]:
         return found
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFolderError(f"{path} is no calibration: {error}") from error
+
+
+def read_aliens(folder: Path) -> dict[str, Any]:
+    """Read the score of strangeness, if a folder has one.
+
+    Raises
+    ------
+    ModelFolderError
+        The file is no such score.
+    """
+    try:
+        return {"aliens": Aliens.load(folder)} if (folder / ALIENS).exists() else {}
+    except ValueError as error:
+        raise ModelFolderError(str(error)) from error
+
+
+def write(
+    folder: Path, model: Model, run: Mapping[str, Any], parts: Mapping[str, Any], about: Mapping[str, Any]
+) -> None:
+    """Write a classifier's folder: model, tree, run, what else it has, and the card with the hash of each file.
+
+    Raises
+    ------
+    FileExistsError
+        The folder exists and is not empty.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} exists and is not empty")
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    model.save(folder / "model")
+    (folder / "tree.toml").write_text(tomli_w.dumps(model.tree.to_dict()), encoding="utf-8")
+    (folder / "run.toml").write_text(tomli_w.dumps(dict(run)), encoding="utf-8")
+    write_calibration(folder, parts["calibration"], parts["promise"])
+    if parts["aliens"] is not None:
+        parts["aliens"].save(folder)
+    hashes = {name: digest(folder / name) for name in files(folder)}
+    document = {"format": FORMAT, **about, "versions": versions(), "files": hashes}
+    text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> tuple[dict[str, Any], Taxonomy, dict[str, Any], dict[str, Any]]:
+    """Read the card, the tree, the run, and calibration, promise and aliens, as far as a folder has any.
+
+    Raises
+    ------
+    ModelFolderError
+        The folder is not a classifier's, or a file is missing, altered, foreign or too large.
+    """
+    document = read_card(folder)
+    tree = Taxonomy.from_dict(tomllib.loads((folder / "tree.toml").read_text(encoding="utf-8")))
+    run = tomllib.loads((folder / "run.toml").read_text(encoding="utf-8"))
+    return document, tree, run, read_calibration(folder, tree) | read_aliens(folder)
+
+
+def shipped_names() -> list[str]:
+    """Name the classifiers that come with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CARD}"))
+
+
+def folder_of(name: str | Path) -> Path:
+    """Give the folder of a shipped classifier, or that which is given.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is neither.
+    """
+    shipped = SHIPPED / str(name)
+    if not Path(name).is_dir() and not shipped.is_dir():
+        known = ", ".join(shipped_names()) or "none"
+        raise FileNotFoundError(f"no classifier {str(name)!r}: give a folder, or one of those shipped: {known}")
+    return shipped if shipped.is_dir() else Path(name)
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from telperion.saved import digest
 
 onnx = pytest.importorskip("onnx", reason="writing ONNX needs telperion[train]")
 
-from telperion.classifier import SHIPPED  # noqa: E402
 from telperion.export.write import export, write  # noqa: E402 - it needs onnx
+from telperion.models.card import SHIPPED  # noqa: E402
 
 
 def properties(content):

@@ -1,0 +1,1 @@
+"""How unlike anything an object is that a classifier learnt from."""
