@@ -57,9 +57,10 @@ def test_mistakes_end_with_one_line(data, arguments, message, capsys):
 
 
 def test_a_table_shows_all_that_is_planned_and_a_few_more(lines):
+    from tests.rank.test_plan import CLASSIFIER, told
+
     from telperion.rank.plan import Observing, rank
     from telperion.rank.report import plan_table
-    from tests.rank.test_plan import CLASSIFIER, told
 
     plan = rank(CLASSIFIER, told(lines([0.0] * 12), 0.5), Observing(61_000, hours=1.0, sought={"TDE": 1.0}))
     assert len(plan_table(plan, ["TDE"], 0).rows) == plan["status"].to_pylist().count("planned")
