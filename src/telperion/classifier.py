@@ -328,8 +328,7 @@ class Classifier:
             known = cut(light_curves, day, view or self.view)
             probabilities = self.predict(known, view="full", prior=prior)
             columns: dict[str, ArrayLike] = {"object_id": known.object_id, "days": np.full(len(known), float(day))}
-            columns |= {"n_obs": known.lengths}
-            columns |= {name: probabilities[:, node] for node, name in enumerate(self.tree.nodes)}
+            columns |= {"n_obs": known.lengths} | dict(zip(self.tree.nodes, probabilities.T, strict=True))
             columns["leaf"] = names[self.decide(probabilities, prior=prior)]
             sure = self.tree.confident(probabilities, threshold)
             if level is not None:
