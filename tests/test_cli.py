@@ -35,6 +35,8 @@ def test_a_trained_classifier_classifies_and_is_evaluated(data, run, tmp_path, c
     assert np.allclose(table["Alert"], 1, atol=1e-5)
     assert main(["evaluate", str(model), str(data), "--days", "8", "--context", "none"]) == 0
     assert "macro" in capsys.readouterr().out
+    assert main(["classify", str(data), "-m", str(model), "-o", str(out), "--level", "0.8"]) == 2
+    assert "promises nothing" in capsys.readouterr().err
 
 
 def test_a_cross_validation_leaves_a_report(data, run, tmp_path, capsys):

@@ -350,6 +350,8 @@ def _classify(arguments: argparse.Namespace) -> None:
     classifier = telperion.load(arguments.model)
     if arguments.aliens and classifier.aliens is None:
         raise ValueError(f"{arguments.model} does not know what is strange: telperion aliens makes one that does")
+    if arguments.level is not None and classifier.promise is None:
+        raise ValueError(f"{arguments.model} promises nothing: telperion calibrate makes one that does")
     light_curves = keep_context(telperion.read(arguments.data), arguments.context)
     started = time.perf_counter()
     table = classifier.classify(
