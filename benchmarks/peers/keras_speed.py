@@ -25,6 +25,8 @@ from telperion.export.feed import feed
 from telperion.export.write import export
 
 BATCH = 2000
+LONGEST = 20.0
+"""Seconds after which a measurement is not repeated: a direct call of a recurrent Keras model takes seconds."""
 
 
 def main() -> None:
@@ -130,6 +132,8 @@ def timed(work: Callable[[], object], repeats: int, objects: int = 1) -> tuple[f
         start = time.perf_counter(), time.process_time()
         work()
         taken.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+        if sum(wall for wall, _ in taken) > LONGEST:
+            break
     wall, processor_time = 1000 * np.median(taken, axis=0) / objects
     return float(wall), float(processor_time)
 
