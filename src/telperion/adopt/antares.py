@@ -71,11 +71,11 @@ def filter_class(
         SLACK_CHANNEL = slack_channel
         TRIGGERING_SURVEY = "lsst"
         REQUIRED_ALERT_PROPERTIES = [f"{_SOURCE}{field}" for field in NEEDED]  # noqa: RUF012 - as the devkit has it
-        OUTPUT_LOCUS_PROPERTIES = [  # noqa: RUF012
+        OUTPUT_LOCUS_PROPERTIES = [  # noqa: RUF012 - as above
             {"name": f"{prefix}_{key}", "type": kind, "description": about}
             for key, (kind, about) in _PROPERTIES.items()
         ]
-        OUTPUT_LOCUS_TAGS = [  # noqa: RUF012
+        OUTPUT_LOCUS_TAGS = [  # noqa: RUF012 - as above
             {"name": tag, "description": f"{node}, or below it in the class tree: promised for nine loci in ten."}
             for node, tag in tags.items()
         ]
