@@ -7,8 +7,8 @@ import hashlib
 import itertools
 import json
 import multiprocessing
-import os
 import tomllib
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
@@ -401,6 +401,6 @@ def claim(folder: Path, run: Run, light_curves: LightCurves) -> None:
     if claim.is_file() and claim.read_text(encoding="utf-8") != text:
         raise ValueError(f"{folder} holds another run, or one on other objects: give another folder or remove it")
     folder.mkdir(parents=True, exist_ok=True)
-    written = folder / f"run.toml.{os.getpid()}"  # whole at once: other processes of one search may look
+    written = folder / f"run.toml.{uuid.uuid4().hex}"  # whole at once: other processes of one search may look
     written.write_text(text, encoding="utf-8")
     written.replace(claim)

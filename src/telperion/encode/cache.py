@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -137,7 +138,7 @@ def _write(place: Path, names: list[bytes], table: NDArray[np.float32]) -> None:
     """Write a part under a name of its own, with one move at the end."""
     place.mkdir(parents=True, exist_ok=True)
     name = hashlib.blake2b(b"".join(names), digest_size=DIGEST).hexdigest()
-    unfinished = place / f"{name}.{os.getpid()}.part"
+    unfinished = place / f"{name}.{uuid.uuid4().hex}.part"
     with unfinished.open("wb") as file:
         digest = np.frombuffer(b"".join(names), dtype=np.uint8).reshape(-1, DIGEST)
         np.savez(file, digest=digest, table=table)
