@@ -19,7 +19,8 @@ import telperion
 from telperion.aliens.distance import Distance
 from telperion.aliens.strangeness import PHASES, Aliens
 from telperion.encode.view import keep_context, view
-from telperion.models.gru import Gru, GruConfig
+from telperion.models.gru import Gru
+from telperion.models.gru_config import GruConfig
 from telperion.progress import progress_bar
 from telperion.tables import Table, to_markdown
 from telperion.taxonomy import Taxonomy

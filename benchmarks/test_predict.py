@@ -9,7 +9,8 @@ import torch
 
 from telperion.classifier import Classifier
 from telperion.lightcurves import LightCurves
-from telperion.models.gru import ORACLE, TELPERION, Gru
+from telperion.models.gru import Gru
+from telperion.models.gru_config import ORACLE, TELPERION
 from telperion.models.gru_network import build_network
 from telperion.models.gru_onnx import export_onnx
 from telperion.taxonomy import Taxonomy

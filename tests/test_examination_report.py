@@ -94,7 +94,8 @@ def networks(tmp_path_factory, sky):
     import torch
 
     from telperion.classifier import Classifier
-    from telperion.models.gru import PRESETS, Gru
+    from telperion.models.gru import Gru
+    from telperion.models.gru_config import PRESETS
     from telperion.models.gru_network import build_network
     from telperion.models.gru_onnx import export_onnx
 

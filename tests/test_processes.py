@@ -29,7 +29,7 @@ from dataclasses import replace
 from pathlib import Path
 import safetensors.torch
 import torch
-from telperion.models.gru import ORACLE, TELPERION
+from telperion.models.gru_config import ORACLE, TELPERION
 from telperion.models.gru_training import Trainer
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy

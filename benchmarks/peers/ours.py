@@ -17,7 +17,8 @@ from telperion.calibrating import ask
 from telperion.classifier import Classifier
 from telperion.encode.view import Context, View
 from telperion.lightcurves import LightCurves
-from telperion.models.gru import ORACLE, Gru, GruConfig
+from telperion.models.gru import Gru
+from telperion.models.gru_config import ORACLE, GruConfig
 from telperion.models.gru_network import build_network
 from telperion.models.gru_training import fit
 from telperion.progress import progress_bar

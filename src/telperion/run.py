@@ -18,7 +18,7 @@ from telperion.encode.view import Context, View
 KINDS = {
     "bands": ("telperion.models.bands", "telperion.models.bands"),
     "boost": ("telperion.models.boost", "telperion.models.boost"),
-    "gru": ("telperion.models.gru", "telperion.models.gru_training"),
+    "gru": ("telperion.models.gru_config", "telperion.models.gru_training"),
     "portrait": ("telperion.models.portrait", "telperion.models.portrait"),
     "rocket": ("telperion.models.rocket", "telperion.models.rocket"),
 }

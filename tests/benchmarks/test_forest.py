@@ -28,12 +28,8 @@ def fitted(sky, tmp_path_factory):
     return peer, folder
 
 
-def test_siblings_sum_to_their_parent_at_any_age(fitted, sky):
-    for days in (0.0, 2.0, 1024.0):
-        said = fitted[0].predict(view(sky, days, "alert"))
-        np.testing.assert_allclose(said[:, 0], 1, atol=1e-5)
-        for group in TREE.groups[1:]:
-            np.testing.assert_allclose(said[:, group].sum(axis=1), said[:, TREE.parent[group[0]]], atol=1e-5)
+def test_siblings_sum_to_their_parent_at_any_age(fitted, sky, adds_up):
+    adds_up(fitted[0], sky)
 
 
 def test_it_learns_what_it_is_shown(fitted, sky):
@@ -41,14 +37,8 @@ def test_it_learns_what_it_is_shown(fitted, sky):
     assert (TREE.leaf(said) == TREE.labels(sky.label[:56])).mean() > 0.8
 
 
-def test_what_is_read_back_says_the_same_and_another_tree_is_refused(fitted, sky):
-    again = Forest()
-    again.load(fitted[1], TREE)
-    known = view(sky, 8.0, "alert")
-    np.testing.assert_array_equal(again.predict(known), fitted[0].predict(known))
-    assert again.n_parameters == fitted[0].n_parameters > 0
-    with pytest.raises(ValueError, match="another tree"):
-        again.load(fitted[1], Taxonomy.load("elasticc"))
+def test_what_is_read_back_says_the_same_and_another_tree_is_refused(fitted, sky, is_kept):
+    is_kept(*fitted, view(sky, 8.0, "alert"))
 
 
 def test_arrays_say_what_scikit_learn_says():

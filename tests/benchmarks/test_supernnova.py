@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -30,31 +28,16 @@ def fitted(sky, tmp_path_factory):
     return peer, folder
 
 
-def test_siblings_sum_to_their_parent_at_any_age(fitted, sky):
-    for days in (0.0, 2.0, 1024.0):
-        said = fitted[0].predict(view(sky, days, "alert"))
-        np.testing.assert_allclose(said[:, 0], 1, atol=1e-5)
-        for group in TREE.groups[1:]:
-            np.testing.assert_allclose(said[:, group].sum(axis=1), said[:, TREE.parent[group[0]]], atol=1e-5)
+def test_siblings_sum_to_their_parent_at_any_age(fitted, sky, adds_up):
+    adds_up(fitted[0], sky)
 
 
-def test_answers_do_not_depend_on_the_order_of_objects_and_nothing_seen_says_nothing(fitted, sky):
-    peer, said = fitted[0], fitted[0].predict(sky)
-    assert np.ptp(said[:, TREE.leaves], axis=0).max() > 1e-4
-    back = np.arange(len(sky))[::-1]
-    np.testing.assert_allclose(peer.predict(sky[back]), said[back], atol=1e-5)
-    none = peer.predict(sky.select_rows(np.zeros(sky.n_rows)))
-    np.testing.assert_allclose(none[:, TREE.leaves], 1 / len(TREE.leaves), rtol=1e-5)
+def test_answers_do_not_depend_on_the_order_of_objects_and_nothing_seen_says_nothing(fitted, sky, minds_no_order):
+    minds_no_order(fitted[0], sky, atol=1e-5)
 
 
-def test_what_is_read_back_says_the_same_and_the_training_is_told(fitted, sky):
-    again = SuperNNova()
-    again.load(fitted[1], TREE)
-    np.testing.assert_allclose(again.predict(sky), fitted[0].predict(sky), atol=1e-6)
-    told = json.loads((fitted[1] / "training.json").read_text())
-    assert (told["epochs"], told["plateau"], told["n_parameters"]) == (1, False, again.n_parameters)
-    with pytest.raises(ValueError, match="another tree"):
-        again.load(fitted[1], Taxonomy.load("elasticc"))
+def test_what_is_read_back_says_the_same_and_the_training_is_told(fitted, sky, is_kept):
+    is_kept(*fitted, sky, epochs=1)
 
 
 def test_a_night_is_one_row_of_its_best_observations():

@@ -9,7 +9,8 @@ import pytest
 from telperion.calibrate import Calibration
 from telperion.classifier import Classifier
 from telperion.lightcurves import LightCurves
-from telperion.models.gru import ORACLE, TELPERION, Gru
+from telperion.models.gru import Gru
+from telperion.models.gru_config import ORACLE, TELPERION
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
 

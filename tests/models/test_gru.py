@@ -18,7 +18,8 @@ from rich.console import Console
 
 from telperion.encode.view import days_known, keep_context, view
 from telperion.lightcurves import LightCurves
-from telperion.models.gru import CARD, MAX_FILE_BYTES, ORACLE, TELPERION, Gru, GruConfig, GruState, encoder
+from telperion.models.gru import CARD, MAX_FILE_BYTES, Gru, GruState, encoder
+from telperion.models.gru_config import ORACLE, TELPERION, GruConfig
 from telperion.models.gru_network import OracleNetwork, build_network
 from telperion.models.gru_onnx import export_onnx, read_weights
 from telperion.models.gru_training import CHECKPOINT, Trainer, fit

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from telperion.encode.view import view
-from telperion.models.gru import ORACLE, TELPERION, encoder
+from telperion.models.gru import encoder
+from telperion.models.gru_config import ORACLE, TELPERION
 from telperion.models.gru_teacher import Teacher
 from telperion.models.gru_training import Trainer, fit
 from telperion.simulate.drawn import draw

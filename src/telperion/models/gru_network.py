@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from telperion.models.gru import GruConfig, encoder
+from telperion.models.gru import encoder
+from telperion.models.gru_config import GruConfig
 from telperion.models.gru_layer import GruLayers
 
 

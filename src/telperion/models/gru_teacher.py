@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from telperion.models.card import SHIPPED, checked_file, read_card
-from telperion.models.gru import CARD, FORMAT_VERSION, MAX_FILE_BYTES, NETWORK, GruConfig, encoder
+from telperion.models.gru import CARD, FORMAT_VERSION, MAX_FILE_BYTES, NETWORK, encoder
+from telperion.models.gru_config import GruConfig
 from telperion.models.gru_network import build_network
 from telperion.models.gru_onnx import read_weights
 from telperion.taxonomy import Taxonomy

@@ -25,7 +25,8 @@ from telperion.encode.truncate import draw_days, draw_shares, keep_share, pertur
 from telperion.encode.view import view
 from telperion.lightcurves import LightCurves
 from telperion.loss import assumed_mix, build_loss, taught_cross_entropy
-from telperion.models.gru import Gru, GruConfig, encoder
+from telperion.models.gru import Gru, encoder
+from telperion.models.gru_config import GruConfig
 from telperion.models.gru_network import build_network, precision
 from telperion.models.gru_onnx import export_onnx
 from telperion.models.gru_start import read_checkpoint, start_from
