@@ -4,10 +4,21 @@ import numpy as np
 import pytest
 from astropy.timeseries import LombScargle
 
+from telperion.encode import rhythm
 from telperion.encode.context import encode_context
 from telperion.encode.rhythm import FORGETTING, FREQUENCIES, LAGS, NAMES
 from telperion.encode.sequence import N_ROW_FEATURES, encode_rows, start
 from telperion.lightcurves import LightCurves
+
+
+@pytest.fixture(params=["sums", "loop"], autouse=True)
+def way(request, monkeypatch):
+    """Go through the rows by cumulative sums, or by the compiled loop."""
+    monkeypatch.setattr(rhythm, "_loop", None)
+    if request.param == "loop":
+        pytest.importorskip("numba", reason="the compiled loop needs numba")
+        assert rhythm.compile_loop()
+    return request.param
 
 
 def make_curve(rng, n_rows=60, frequency=0.37, noise=60.0):
@@ -99,3 +110,25 @@ def test_more_than_a_lifetime_of_rows_stays_finite(rng):
         dereddened=True,
     )  # fmt: skip
     assert all(np.isfinite(values).all() for values in features(long).values())
+
+
+def test_both_ways_write_the_same_of_ragged_light_curves_in_parts(way, rng, monkeypatch):
+    if way == "sums":
+        return
+    parts, lengths = [make_curve(rng, n_rows) for n_rows in (60, 11, 200, 10)], [60, 11, 200, 10, 0]
+    columns = ("time", "band", "flux", "flux_err", "detected")
+    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in columns]
+    curves = LightCurves([*"abcde"], np.cumsum([0, *lengths]), *columns, dereddened=True)
+    static = encode_context(curves)
+    place = np.arange(curves.n_rows) - np.repeat(curves.offsets[:-1], curves.lengths)
+    found = []
+    for compiled in (True, False):
+        if not compiled:
+            monkeypatch.setattr(rhythm, "_loop", None)
+        memory, parts = start(5, rhythm=True), []
+        for rows in (place < 40, place >= 40):
+            encoded, lengths, memory = encode_rows(curves.select_rows(rows), static, memory, rhythm=True)
+            parts += [encoded, lengths]
+        found.append([*parts, memory])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=2e-6)

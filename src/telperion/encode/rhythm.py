@@ -3,7 +3,12 @@
 A recurrent network has no means to find a period. Here the rows of all bands, as deviations from the running mean of
 their band in units of its running scatter, are held against sines of fixed frequencies. The sums forget with time, so
 that few frequencies cover what there is; the mean of the power over time does not. All goes into a memory of one size.
+
+It is done by cumulative sums or, after `compile_loop`, six times faster row by row (`telperion.encode.rhythm_loop`).
 """
+
+from collections.abc import Callable
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +24,9 @@ FREQUENCIES = np.linspace(0.02, 2.0, 64)
 FORGETTING = 30.0
 """Days in which a row's part in the power falls to 1/e: a line is as wide as the frequencies are apart."""
 
+MANY_ROWS = 1_000_000
+"""So many take longer by cumulative sums than it takes to load numba."""
+
 _N_LAGS, _N = len(LAGS) + 1, len(FREQUENCIES)
 _LARGEST = 3.0
 _EPOCH = 60_000.0
@@ -27,6 +35,7 @@ _ROWS_AT_ONCE = 1000  # so many stay in the cache
 _DEVIATION, _ELAPSED, _SQUARES = range(3)
 _SUMS, _LAGGED = slice(_ELAPSED, _SQUARES + 1), slice(3, 3 + 2 * _N_LAGS)
 _WAVES, _POWER = slice(_LAGGED.stop, -_N), slice(-_N, None)
+_loop: Callable[..., None] | None = None
 N_MEMORY = 3 + 2 * _N_LAGS + 3 * _N
 """Numbers remembered of an object: the deviation of the last row, the time over which power is averaged, the sum of the
 squares; of each lag the sum and the number of products; of each frequency two waves and the power so far."""
@@ -35,6 +44,23 @@ NAMES = (
     *(f"lag:{what}_{k}" for what in ("product", "log_count") for k in range(_N_LAGS)),
     *(f"power:{frequency:.3f}" for frequency in FREQUENCIES),
 )
+
+
+def compile_loop() -> bool:
+    """From now on go through rows by a compiled loop, where numba is installed; to load it takes a second.
+
+    Returns
+    -------
+    bool
+        Whether it is installed. What is encoded is the same either way, to the accuracy of float32.
+    """
+    global _loop  # numba is loaded once a process, or never
+    if _loop is None:
+        try:
+            _loop = import_module("telperion.encode.rhythm_loop").go_on
+        except ImportError:
+            return False
+    return True
 
 
 def start(n_objects: int) -> NDArray[np.float64]:
@@ -57,16 +83,24 @@ def encode_rhythm(
 
     Returns
     -------
-    columns : array, shape ``(n_features, n_objects, n_times)``
+    columns : array of float32, shape ``(n_objects, n_times, n_features)``
         As in `NAMES`: mean products of the deviations of successive rows by lag, drawn to zero where they are few, and
         log(1 + number) / 3; log(1 + mean power) / 3, where noise alone has a power of one half.
     memory : array, shape ``(n_objects, n_memory)``
     """
     deviation = _deviations(history)
     gap = np.fmax(history.time - history.previous_time, 0)  # 0 for the first row, and where there is none
+    if _loop is not None:
+        columns, remembered = np.empty((*deviation.shape, len(NAMES)), np.float32), memory.copy()
+        _loop(
+            deviation, history.time - _EPOCH, gap, np.array(lengths), LAGS, FREQUENCIES, FORGETTING, remembered, columns
+        )
+        columns[..., _N_LAGS:] += 1
+        np.log(columns[..., _N_LAGS:], out=columns[..., _N_LAGS:])
+        columns[..., _N_LAGS:] /= 3
+        return columns, remembered
     n_objects, n_times = deviation.shape
-    columns = np.empty((len(NAMES), n_objects, n_times), dtype=np.float32)
-    remembered = np.empty(memory.shape)
+    columns, remembered = np.empty((len(NAMES), n_objects, n_times), dtype=np.float32), np.empty(memory.shape)
     size = max(_ROWS_AT_ONCE // n_times, 1)
     for first in range(0, n_objects, size):
         some = slice(first, first + size)
@@ -80,7 +114,7 @@ def encode_rhythm(
         remembered[some] = after[:, np.arange(after.shape[1]), lengths[some]].T
     np.log1p(columns[_N_LAGS:], out=columns[_N_LAGS:])
     columns[_N_LAGS:] /= 3
-    return columns, remembered
+    return columns.transpose(1, 2, 0), remembered
 
 
 def _deviations(history: History) -> NDArray[np.float64]:

@@ -110,9 +110,10 @@ def encode_rows(
     if not light_curves.dereddened:
         raise ValueError("the light curves are not dereddened; call deredden() first")
     padding = Padding(light_curves.lengths)
-    columns = np.empty((N_ROW_FEATURES + len(RHYTHM) * rhythm, *padding.shape), dtype=np.float32)
-    if columns.size == 0:
-        return columns.transpose(1, 2, 0), padding.lengths, memory
+    rows = np.empty((*padding.shape, N_ROW_FEATURES + len(RHYTHM) * rhythm), dtype=np.float32)
+    if rows.size == 0:
+        return rows, padding.lengths, memory
+    columns = np.empty((N_ROW_FEATURES, *padding.shape), dtype=np.float32)  # feature by feature, as numpy is fastest
     history = History(light_curves, padding, memory[:, : past.N_MEMORY])
     known, stretch, modulus = best_redshift(static)
     block = {scale: columns[place] for scale, place in _COLUMNS.items()}
@@ -123,9 +124,9 @@ def encode_rows(
     _write_flags(block["flag"], history)
     remembered = history.memory()
     if rhythm:
-        columns[N_ROW_FEATURES:], more = encode_rhythm(history, padding.lengths, memory[:, past.N_MEMORY :])
+        rows[..., N_ROW_FEATURES:], more = encode_rhythm(history, padding.lengths, memory[:, past.N_MEMORY :])
         remembered = np.concatenate([remembered, more], axis=1)
-    rows = columns.transpose(1, 2, 0).copy()
+    rows[..., :N_ROW_FEATURES] = columns.transpose(1, 2, 0)
     if not padding.full:
         rows[~padding.mask] = 0
     return rows, padding.lengths, remembered

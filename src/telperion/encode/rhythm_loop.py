@@ -1,0 +1,86 @@
+"""The rhythm of light curves row by row, compiled: what `telperion.encode.rhythm` does by cumulative sums, in one pass.
+
+It needs numba and a moment to load, so that it is for training, for streams and for large sets of light curves.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_GROUP = 8
+
+
+@njit(fastmath=True, error_model="numpy", cache=True)
+def go_on(
+    deviation: NDArray,
+    time: NDArray,
+    gap: NDArray,
+    lengths: NDArray,
+    lags: NDArray,
+    frequencies: NDArray,
+    forgetting: float,
+    memory: NDArray,
+    columns: NDArray,
+) -> None:
+    """Write the sums after each row, and leave in the memory what they are after the last.
+
+    Parameters
+    ----------
+    deviation, time, gap : array, shape ``(n_objects, n_times)``
+        Time in days since any epoch.
+    lengths : array of int, shape ``(n_objects,)``
+    lags : array, d
+    frequencies : array, 1/d
+        Equally spaced, a multiple of 8 of them.
+    forgetting : float, d
+    memory : array, shape ``(n_objects, n_memory)``
+        Changed.
+    columns : array of float32, shape ``(n_objects, n_times, n_features)``
+        Products and numbers by lag, then the power of each frequency; zero after each object's last row.
+    """
+    n, first, spacing = len(frequencies), frequencies[0], frequencies[1] - frequencies[0]
+    n_lags = len(lags) + 1
+    cosine, sine = np.empty(n), np.empty(n)
+    for i in range(len(lengths)):
+        told = memory[i]
+        products, numbers = told[3 : 3 + n_lags], told[3 + n_lags : 3 + 2 * n_lags]
+        waves = told[3 + 2 * n_lags :]
+        for k in range(lengths[i]):
+            now, before, passed = deviation[i, k], told[0], gap[i, k]
+            lag = np.searchsorted(lags, passed)
+            if now != 0 and before != 0:
+                products[lag] += now * before
+                numbers[lag] += 1
+            keeps = np.exp(-passed / forgetting)
+            fades = 1 - keeps
+            told[0] = now
+            told[1] += fades
+            told[2] = told[2] * keeps + now * now
+            _turn(first * time[i, k], spacing * time[i, k], cosine, sine)
+            share, over = fades / (told[2] + 1e-9), 1 / (told[1] + 0.5)
+            for j in range(n):
+                real = waves[j] * keeps + cosine[j] * now
+                imaginary = waves[n + j] * keeps + sine[j] * now
+                power = waves[2 * n + j] + (real * real + imaginary * imaginary) * share
+                waves[j], waves[n + j], waves[2 * n + j] = real, imaginary, power
+                columns[i, k, 2 * n_lags + j] = power * over
+            for j in range(n_lags):
+                columns[i, k, j] = products[j] / (numbers[j] + 1)
+                columns[i, k, n_lags + j] = numbers[j]
+        columns[i, lengths[i] :] = 0
+
+
+@njit(fastmath=True, error_model="numpy", cache=True)
+def _turn(start: float, step: float, cosine: NDArray, sine: NDArray) -> None:
+    """Write cosine and sine of equally spaced numbers of turns, groups as products of a few."""
+    angle, between = 2 * np.pi * (start - np.rint(start)), 2 * np.pi * (step - np.rint(step))
+    cosine[0], sine[0] = np.cos(angle), np.sin(angle)
+    real, imaginary = np.cos(between), np.sin(between)
+    for j in range(1, _GROUP):
+        cosine[j] = cosine[j - 1] * real - sine[j - 1] * imaginary
+        sine[j] = cosine[j - 1] * imaginary + sine[j - 1] * real
+    real, imaginary = np.cos(_GROUP * between), np.sin(_GROUP * between)
+    for group in range(_GROUP, len(cosine), _GROUP):
+        for j in range(group, group + _GROUP):
+            cosine[j] = cosine[j - _GROUP] * real - sine[j - _GROUP] * imaginary
+            sine[j] = cosine[j - _GROUP] * imaginary + sine[j - _GROUP] * real
