@@ -1,4 +1,5 @@
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.model_selection import StratifiedKFold
 
-from telperion.crossvalidate import cells, comparison_tables, crossvalidate, finished, folds, gap_tables
+from telperion.crossvalidate import cells, claim, comparison_tables, crossvalidate, finished, folds, gap_tables
 from telperion.run import Run
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
@@ -158,3 +159,10 @@ def test_other_objects_are_not_compared(curves, other, tmp_path):
 def test_a_folder_without_a_cross_validation_is_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no cross-validation"):
         finished(tmp_path)
+
+
+def test_those_who_claim_a_folder_at_once_do_not_disturb_one_another(curves, tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        for each in [pool.submit(claim, tmp_path / "out", Run.from_dict(SMALL), curves) for _ in range(200)]:
+            each.result()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["run.toml"]

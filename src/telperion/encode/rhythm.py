@@ -4,7 +4,7 @@ A recurrent network has no means to find a period. Here the rows of all bands, a
 their band in units of its running scatter, are held against sines of fixed frequencies. The sums forget with time, so
 that few frequencies cover what there is; the mean of the power over time does not. All goes into a memory of one size.
 
-It is done by cumulative sums or, after `compile_loop`, six times faster row by row (`telperion.encode.rhythm_loop`).
+It is done by cumulative sums or, after `compile_loop`, four times faster row by row (`telperion.encode.rhythm_loop`).
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ NAMES = (
 
 
 def compile_loop() -> bool:
-    """From now on go through rows by a compiled loop, where numba is installed; to load it takes a second.
+    """From now on go through rows by a compiled loop, where numba is installed; loading takes a second, at first more.
 
     Returns
     -------
@@ -92,9 +92,8 @@ def encode_rhythm(
     gap = np.fmax(history.time - history.previous_time, 0)  # 0 for the first row, and where there is none
     if _loop is not None:
         columns, remembered = np.empty((*deviation.shape, len(NAMES)), np.float32), memory.copy()
-        _loop(
-            deviation, history.time - _EPOCH, gap, np.array(lengths), LAGS, FREQUENCIES, FORGETTING, remembered, columns
-        )
+        rows = (np.ascontiguousarray(each) for each in (deviation, history.time - _EPOCH, gap))
+        _loop(*rows, np.array(lengths), LAGS, FREQUENCIES, FORGETTING, remembered, columns)
         columns[..., _N_LAGS:] += 1
         np.log(columns[..., _N_LAGS:], out=columns[..., _N_LAGS:])
         columns[..., _N_LAGS:] /= 3

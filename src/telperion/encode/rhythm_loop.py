@@ -1,6 +1,7 @@
 """The rhythm of light curves row by row, compiled: what `telperion.encode.rhythm` does by cumulative sums, in one pass.
 
-It needs numba and a moment to load, so that it is for training, for streams and for large sets of light curves.
+It needs numba and a moment to load, so that it is for training, for streams and for large sets of light curves. It is
+compiled as it is imported, or read from where numba keeps it, so that no stream waits for that at its first alert.
 """
 
 import numpy as np
@@ -8,9 +9,26 @@ from numba import njit
 from numpy.typing import NDArray
 
 _GROUP = 8
+_TYPES = "void(f8[:,::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1], f8[::1], f8, f8[:,::1], f4[:,:,::1])"
 
 
 @njit(fastmath=True, error_model="numpy", cache=True)
+def _turn(start: float, step: float, cosine: NDArray, sine: NDArray) -> None:
+    """Write cosine and sine of equally spaced numbers of turns, groups as products of a few."""
+    angle, between = 2 * np.pi * (start - np.rint(start)), 2 * np.pi * (step - np.rint(step))
+    cosine[0], sine[0] = np.cos(angle), np.sin(angle)
+    real, imaginary = np.cos(between), np.sin(between)
+    for j in range(1, _GROUP):
+        cosine[j] = cosine[j - 1] * real - sine[j - 1] * imaginary
+        sine[j] = cosine[j - 1] * imaginary + sine[j - 1] * real
+    real, imaginary = np.cos(_GROUP * between), np.sin(_GROUP * between)
+    for group in range(_GROUP, len(cosine), _GROUP):
+        for j in range(group, group + _GROUP):
+            cosine[j] = cosine[j - _GROUP] * real - sine[j - _GROUP] * imaginary
+            sine[j] = cosine[j - _GROUP] * imaginary + sine[j - _GROUP] * real
+
+
+@njit(_TYPES, fastmath=True, error_model="numpy", cache=True)
 def go_on(
     deviation: NDArray,
     time: NDArray,
@@ -34,7 +52,7 @@ def go_on(
         Equally spaced, a multiple of 8 of them.
     forgetting : float, d
     memory : array, shape ``(n_objects, n_memory)``
-        Changed.
+        As `telperion.encode.rhythm.N_MEMORY` says; changed.
     columns : array of float32, shape ``(n_objects, n_times, n_features)``
         Products and numbers by lag, then the power of each frequency; zero after each object's last row.
     """
@@ -68,19 +86,3 @@ def go_on(
                 columns[i, k, j] = products[j] / (numbers[j] + 1)
                 columns[i, k, n_lags + j] = numbers[j]
         columns[i, lengths[i] :] = 0
-
-
-@njit(fastmath=True, error_model="numpy", cache=True)
-def _turn(start: float, step: float, cosine: NDArray, sine: NDArray) -> None:
-    """Write cosine and sine of equally spaced numbers of turns, groups as products of a few."""
-    angle, between = 2 * np.pi * (start - np.rint(start)), 2 * np.pi * (step - np.rint(step))
-    cosine[0], sine[0] = np.cos(angle), np.sin(angle)
-    real, imaginary = np.cos(between), np.sin(between)
-    for j in range(1, _GROUP):
-        cosine[j] = cosine[j - 1] * real - sine[j - 1] * imaginary
-        sine[j] = cosine[j - 1] * imaginary + sine[j - 1] * real
-    real, imaginary = np.cos(_GROUP * between), np.sin(_GROUP * between)
-    for group in range(_GROUP, len(cosine), _GROUP):
-        for j in range(group, group + _GROUP):
-            cosine[j] = cosine[j - _GROUP] * real - sine[j - _GROUP] * imaginary
-            sine[j] = cosine[j - _GROUP] * imaginary + sine[j - _GROUP] * real
