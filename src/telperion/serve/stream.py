@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from telperion.classifier import Classifier, load
-from telperion.encode.rhythm import compile_loop
+from telperion.encode.sequence import compile_loops
 from telperion.formats.avro import Node, schema_id
 from telperion.formats.packets import known_schemas
 from telperion.serve.addresses import KAFKA
@@ -121,7 +121,7 @@ class Stream:
         ConnectionError
             No broker answers.
         """
-        compile_loop()
+        compile_loops()
         classifier = load(self.model)
         about = provenance(classifier, self.model)
         keep = Filter.parse(self.keep, classifier.tree).mask if self.keep else None
