@@ -27,7 +27,7 @@ from telperion.lightcurves import LightCurves
 SOFTENING = 100.0
 """Flux, nJy, at which the asinh scale turns from linear to logarithmic: the noise of one visit."""
 
-MANY_ROWS = 1_000_000
+MANY_ROWS = 300_000
 """So many take longer feature by feature than it takes to load numba."""
 
 _TINY = 1e-30
