@@ -10,6 +10,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -242,15 +243,14 @@ class SkySink:
             own = {name: row[name] for name in _OWN} | {"id": place, "changed": number}
             own["surest"] = float(chances[row["leaf"]])
             own |= {f"p{k}": float(chance) for k, chance in enumerate(chances)}
-            marks = ", ".join("?" * len(own))
-            done = ask(f"INSERT OR REPLACE INTO objects ({', '.join(own)}) VALUES ({marks})", tuple(own.values()))
+            done = ask(_insert("objects", tuple(own)), tuple(own.values()))
             place = int(done.lastrowid or 0)
             self._put_curve(place, row, known=found is not None)
         assert place is not None
         answer = {name: row[name] for name in _ANSWER} | {"object": place, "version": version}
-        marks = ", ".join("?" * len(answer))
-        ask(f"INSERT OR REPLACE INTO answers ({', '.join(answer)}) VALUES ({marks})", tuple(answer.values()))
-        self._thin(place)
+        ask(_insert("answers", tuple(answer)), tuple(answer.values()))
+        if found is not None:
+            self._thin(place)
 
     def _put_curve(self, place: int, row: Mapping[str, Any], *, known: bool) -> None:
         """Write a light curve; rows from before those that the alert shows stay known."""
@@ -279,6 +279,11 @@ _ANSWER = (
     "alert_id", "source_id", "alert_time", "days", "n_rows", "leaf", "confident", "context", "truncated", "received",
     "published", "probabilities",
 )  # fmt: skip
+
+
+@cache
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 def set_scores(folder: str | Path, scores: Mapping[str, float]) -> None:
