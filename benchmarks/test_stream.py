@@ -20,7 +20,8 @@ from telperion.formats.packets import decode_alerts
 from telperion.lightcurves import LightCurves
 from telperion.serve.avro_messages import AvroMessages
 from telperion.serve.engine import Engine
-from telperion.serve.sky_sink import SkyMessages, SkySink
+from telperion.serve.sky_messages import SkyMessages
+from telperion.serve.sky_sink import SkySink
 from telperion.serve.store import Store
 from telperion.serve.stream import provenance
 from telperion.serve.taken import Origin, Taken

@@ -3,16 +3,22 @@
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import telperion
 from telperion.serve import sky_sink
-from telperion.serve.sky import FILE, ROW, Sky, Wanted, pack_rows, unpack_rows
-from telperion.serve.sky_sink import MOST_ANSWERS, SkyMessages, SkySink, first_score, set_scores, write_sky
+from telperion.serve.outbox import Message
+from telperion.serve.sky import Sky, Wanted
+from telperion.serve.sky_messages import SkyMessages, first_score
+from telperion.serve.sky_rows import ROW, unpack_rows
+from telperion.serve.sky_sink import MOST_ANSWERS, SkySink, write_sky
+from telperion.serve.sky_tables import FILE, chance_column, level_columns, path_chances
 from telperion.serve.store import StoreError
 from telperion.serve.stream import provenance
+from telperion.serve.taken import Origin
 from telperion.simulate.drawn import draw
 
 DAYS = (0.0, 2.0, 16.0, 64.0)
@@ -190,13 +196,22 @@ def test_two_workers_write_one_sky(tmp_path, classifier, curves):
     assert Sky(tmp_path).count(Wanted()) == len(curves)
 
 
-def test_scores_of_a_night_reorder_the_list(tmp_path, classifier, curves):
-    write_sky(tmp_path, provenance(classifier, "elasticc"), classifier, curves[:5], days=(8.0,))
-    name = str(curves.object_id[3])
-    set_scores(tmp_path, {name: 1e6, "unknown": 1.0})
-    sky = Sky(tmp_path)
+def test_scores_reorder_the_list_unless_the_object_was_answered_meanwhile(tmp_path, classifier, curves):
+    who, some = provenance(classifier, "elasticc"), curves[:5]
+    write_sky(tmp_path, who, classifier, some, days=(8.0,))
+    name, sky = str(some.object_id[3]), Sky(tmp_path)
+    answered = {each.object_id: int(sky.object(each.object_id).answers.alert_id[-1]) for each in everything(sky)}
+    before, sink = sky.version_now(), SkySink(tmp_path)
+    other = str(some.object_id[0])
+    sink.score([(name, answered[name], 1e6, 1.0), ("unknown", 1, 1.0, 1.0), (other, answered[other] + 1, 1e9, 1.0)])
+    assert sky.version_now() > before
     assert sky.objects(Wanted(), limit=1)[0].object_id == name
     assert sky.count(Wanted()) == 5
+    sink.score([(name, answered[name], 0.0, 0.0)])
+    sink.close()
+    assert sky.object(name).listed.score == 0
+    write_sky(tmp_path, who, classifier, some, days=(8.0, 64.0))
+    assert sky.object(name).listed.score == 0, "what is not up stays down with its next alert"
 
 
 def test_first_score_likes_what_is_unsure_and_bright(classifier):
@@ -246,11 +261,55 @@ def test_wanted_is_checked():
 def test_rows_come_back_as_they_were_and_damage_is_noticed(rng):
     rows = np.zeros(100, dtype=ROW)
     rows["time"], rows["flux"] = np.sort(rng.uniform(6e4, 6e4 + 100, 100)), rng.normal(size=100)
-    packed = pack_rows(rows)
-    np.testing.assert_array_equal(unpack_rows(packed), rows)
-    for damaged in (packed[:-5], b"", b"x" * 50):
-        with pytest.raises(ValueError, match="damaged"):
-            unpack_rows(damaged)
+    np.testing.assert_array_equal(unpack_rows(rows.tobytes()), rows)
+    with pytest.raises(ValueError, match="damaged: 1795 bytes"):
+        unpack_rows(rows.tobytes()[:-5])
+
+
+def test_the_path_down_to_the_leaf_has_the_probability_of_each_node_above_it(classifier, rng):
+    tree = classifier.tree
+    said = tree.probabilities(3 * rng.normal(size=(200, len(tree)))).astype(np.float32)
+    leaf = tree.leaves[rng.integers(0, tree.leaves.size, 200)]
+    columns, path = ["surest", *level_columns(tree)], path_chances(said, leaf, tree)
+    for k, place in enumerate(leaf):
+        for node in np.flatnonzero(tree.ancestors[place])[1:]:  # but the root
+            assert path[k, columns.index(chance_column(tree, node))] == said[k, node]
+
+
+def test_several_gives_all_objects_once(sky, curves):
+    parts = list(sky.several(at_once=7))
+    assert [len(part.light_curves) for part in parts][:-1] == [7] * (len(parts) - 1)
+    names = np.concatenate([part.light_curves.object_id for part in parts])
+    assert sorted(names) == sorted(curves.object_id)
+    for part in parts:
+        known = sky.object(str(part.light_curves.object_id[0]))
+        np.testing.assert_array_equal(part.probabilities[0], known.listed.probabilities)
+        np.testing.assert_array_equal(part.light_curves[0].flux, known.light_curve.flux)
+        assert part.alert_id[0] == known.answers.alert_id[-1]
+        assert part.alert_time[0] == known.listed.alert_time
+    assert sky.latest_alert() == max(part.alert_time.max() for part in parts)
+    late = sum(len(part.light_curves) for part in sky.several(sky.latest_alert()))
+    assert late == 1
+
+
+def test_one_batch_may_hold_several_alerts_of_an_object(tmp_path, classifier, curves):
+    who, one = provenance(classifier, "elasticc"), curves[:1]
+    write_sky(tmp_path / "a", who, classifier, one, days=DAYS)
+    name = str(one.object_id[0])
+    known = Sky(tmp_path / "a").object(name)
+    shown = [telperion.encode.view.view(one, day, classifier.view) for day in DAYS]
+    joined = telperion.lightcurves.LightCurves.concatenate(
+        [replace(part, object_id=np.array([str(k)])) for k, part in enumerate(shown)]
+    )
+    values = SkyMessages(who, classifier.mix).encode(known.answers, joined)
+    sink = SkySink(tmp_path / "b")
+    sink.publish([Message(Origin("x", 0), b"", value) for value in values])
+    sink.close()
+    again = Sky(tmp_path / "b").object(name)
+    np.testing.assert_array_equal(again.answers.probabilities, known.answers.probabilities)
+    np.testing.assert_array_equal(again.light_curve.time, known.light_curve.time)
+    assert again.listed.alert_time == known.listed.alert_time
+    assert set(again.versions) == {who.version}
 
 
 def test_messages_want_a_light_curve_an_answer(sky, classifier, curves):

@@ -12,7 +12,6 @@ import json
 import math
 import sqlite3
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -25,22 +24,20 @@ from numpy.typing import NDArray
 from telperion.bands import BANDS
 from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers
+from telperion.serve.sky_rows import UNKNOWN, Several, read_answers, read_light_curves, read_number, read_time
+from telperion.serve.sky_tables import FILE, FORMAT, chance_column
 from telperion.taxonomy import Taxonomy
-
-FILE, FORMAT = "sky.sqlite", 1
 
 Sort = Literal["follow-up", "newest", "surest", "rarest"]
 
 MOST_COUNTED = 10_000
 """Objects that `Sky.count` counts at most."""
 
-ROW = np.dtype([("time", "<f8"), ("flux", "<f4"), ("flux_err", "<f4"), ("band", "i1"), ("detected", "?")])
-"""A row of a light curve as it is kept."""
-
-MAX_CURVE_BYTES = 50_000_000
-
 _KEYS: dict[Sort, str] = {"follow-up": "score", "newest": "alert_time", "surest": "surest", "rarest": "rarity"}
-_LISTED = "id, object_id, ra, decl, alert_time, days, n_rows, magnitude, band, leaf, confident, score, rarity, surest"
+_LISTED = (
+    "objects.id, object_id, ra, decl, alert_time, days, n_rows, magnitude, band, leaf, confident, score, rarity,"
+    " probabilities"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Wanted:
     least : float
         The probability that the node must have; without a node, that of the leaf decided for.
     promised : bool
-        The node, or one below it, must be promised.
+        The node, or one below it, must be promised; it need not be decided for, unless its probability is asked for.
     most_days : float, optional
         Days after the first detection up to which an object is known, at most.
     least_rows : int
@@ -105,7 +102,11 @@ class Listed:
     confident_probability : float
     probabilities : array of float32, shape ``(n_nodes,)``
     score : float
-        For follow-up, see `telperion.serve.sky_sink.first_score`.
+        For follow-up, see `telperion.serve.sky_messages.first_score`.
+    rarity : float, bits
+        ``-log2`` of the share that the leaf has in the classifier's class mix.
+    number : int
+        The object's own in this sky.
     """
 
     object_id: str
@@ -122,6 +123,8 @@ class Listed:
     confident_probability: float
     probabilities: NDArray[np.float32]
     score: float
+    rarity: float = 0.0
+    number: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,11 +138,14 @@ class Known:
         Of this one object, as observed; with its context.
     answers : Answers
         By time; of many some are left out (`telperion.serve.sky_sink.MOST_ANSWERS`).
+    versions : tuple of str
+        Of the classifier that gave each answer.
     """
 
     listed: Listed
     light_curve: LightCurves
     answers: Answers
+    versions: tuple[str, ...] = ()
 
 
 class Sky:
@@ -151,11 +157,8 @@ class Sky:
 
     Attributes
     ----------
-    name, version : str
-        Of the classifier that answered last.
     tree : Taxonomy
-    level : float
-        The share of answers for which the promised node is promised to be right.
+    nodes : tuple of str
 
     Raises
     ------
@@ -175,14 +178,27 @@ class Sky:
             raise ValueError(f"{self.path} is no sky: {error}") from error
         if found != FORMAT:
             raise ValueError(f"{self.path} has format {found}, this version reads {FORMAT}")
-        self.name, self.version, self.level = about["classifier"], about["version"], float(about["level"])
         self.tree = Taxonomy.from_dict(json.loads(about["tree"]))
         self.nodes = self.tree.nodes
-        self._chances = ", ".join(f"p{k}" for k in range(len(self.nodes)))
+
+    @property
+    def name(self) -> str:
+        """The classifier that answered last."""
+        return str(self._about("classifier"))
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return str(self._about("version"))
+
+    @property
+    def level(self) -> float:
+        """The share of its answers for which the promised node is promised to be right."""
+        return float(self._about("level"))
 
     def version_now(self) -> int:
         """Give a number that grows with every write."""
-        return int(self._all("SELECT value FROM about WHERE name = 'written'")[0][0])
+        return int(self._about("written"))
 
     def changed(self, since: int, limit: int = 200) -> tuple[int, list[str]]:
         """Give the number now, and the ids of objects that were answered after it was `since`, the latest first."""
@@ -220,49 +236,84 @@ class Sky:
         if after is not None:
             where += f" AND ({key}, id) < (?, ?)"
             values = [*values, *_read_cursor(after)]
-        rows = self._all(
-            f"SELECT {_LISTED}, {self._chances} FROM objects {where} ORDER BY {key} DESC, id DESC LIMIT ?",
+        page = f"SELECT id, {key} AS place FROM objects {where} ORDER BY {key} DESC, id DESC LIMIT ?"
+        rows = self._all(  # objects are looked up when the page is known
+            f"SELECT {_LISTED} FROM ({page}) AS page CROSS JOIN objects ON objects.id = page.id"
+            " ORDER BY page.place DESC, page.id DESC",
             (*values, limit),
         )
         return [self._listed(row) for row in rows]
 
     def cursor(self, listed: Listed, wanted: Wanted) -> str:
-        """Say where a list goes on after an object."""
-        found = self._all(f"SELECT {self._key(wanted)}, id FROM objects WHERE object_id = ?", (listed.object_id,))
-        return base64.urlsafe_b64encode(json.dumps(found[0]).encode()).decode()
+        """Say where a list goes on after an object, whatever is said of that object meanwhile."""
+        if wanted.sort == "surest":
+            node = self.tree.index(wanted.node) if wanted.node else 0
+            key = float(listed.probabilities[node]) if node else listed.leaf_probability
+        else:
+            key = {"follow-up": listed.score, "newest": listed.alert_time, "rarest": listed.rarity}[wanted.sort]
+        place = [UNKNOWN if math.isnan(key) else key, listed.number]
+        return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
     def object(self, object_id: str) -> Known | None:
         """Give all that is known of an object; None where there is none of this id."""
-        rows = self._all(f"SELECT {_LISTED}, {self._chances} FROM objects WHERE object_id = ?", (object_id,))
-        if not rows:
-            return None
-        number = rows[0][0]
-        ((packed, context),) = self._all("SELECT rows, context FROM curves WHERE object = ?", (number,))
-        answers = self._all(
-            "SELECT alert_id, source_id, alert_time, days, n_rows, leaf, confident, context, truncated, received,"
-            " published, probabilities FROM answers WHERE object = ? ORDER BY alert_time, alert_id",
-            (number,),
-        )
-        curve = unpack_rows(packed)
-        light_curve = LightCurves(
-            np.array([object_id]), np.array([0, curve.size]), curve["time"], curve["band"], curve["flux"],
-            curve["flux_err"], curve["detected"],
-            {name: np.array([value]) for name, value in json.loads(context).items()},
-        )  # fmt: skip
-        return Known(self._listed(rows[0]), light_curve, _answers(object_id, answers))
+        with self._moment():
+            rows = self._all(f"SELECT {_LISTED} FROM objects WHERE object_id = ?", (object_id,))
+            if not rows:
+                return None
+            number = rows[0][0]
+            ((packed, told, context),) = self._all(
+                "SELECT rows, text, context FROM curves JOIN words ON words.id = told WHERE object = ?", (number,)
+            )
+            answers = self._all(
+                "SELECT alert_id, source_id, alert_time, days, n_rows, leaf, confident, context, truncated, received,"
+                " published, probabilities, text FROM answers JOIN words ON words.id = version WHERE object = ?"
+                " ORDER BY alert_time, alert_id",
+                (number,),
+            )
+        values = zip(json.loads(told), np.frombuffer(context, dtype="<f8"), strict=True)
+        known = {name: np.array([value]) for name, value in values if math.isfinite(value)}
+        light_curve = read_light_curves([object_id], [packed], known)
+        versions = tuple(row[-1] for row in answers)
+        return Known(self._listed(rows[0]), light_curve, read_answers(object_id, answers), versions)
+
+    def latest_alert(self) -> float:
+        """Give the time of the latest alert, MJD; NaN where none is known."""
+        ((time,),) = self._all("SELECT max(alert_time) FROM objects")
+        return math.nan if time is None else read_time(time)
+
+    def several(self, since: float = -math.inf, *, at_once: int = 5000) -> Iterator[Several]:
+        """Go through all objects with an alert since some time, MJD, so many at once."""
+        reached = 0
+        while rows := self._all(
+            "SELECT id, object_id, ra, decl, alert_id, alert_time, probabilities, rows FROM objects"
+            " JOIN curves ON object = id WHERE id > ? AND alert_time >= ? ORDER BY id LIMIT ?",
+            (reached, since, at_once),
+        ):
+            numbers, names, ra, decl, alerts, times, chances, packed = zip(*rows, strict=True)
+            reached = numbers[-1]
+            place = {"ra": np.array(ra, dtype=np.float64), "decl": np.array(decl, dtype=np.float64)}
+            yield Several(
+                read_light_curves(names, packed, place),
+                np.frombuffer(b"".join(chances), dtype="<f4").reshape(len(rows), -1),
+                np.array(alerts, dtype=np.int64),
+                np.array([read_time(time) for time in times]),
+            )
 
     # -- what is asked of the database ---------------------------------------------------------------------------
 
     def _where(self, wanted: Wanted) -> tuple[str, list[Any]]:
         terms, values = ["1"], list[Any]()
+        node = self.tree.index(wanted.node) if wanted.node else 0
+        chance = wanted.least > 0 and not (wanted.node and node == 0)  # the root has a probability of one
         if wanted.node:
-            node = self.tree.index(wanted.node)
-            column = "confident" if wanted.promised else "leaf"
-            below = np.flatnonzero(self.tree.ancestors[:, node]).tolist()
-            terms.append(f"{column} IN ({', '.join(map(str, below))})")
+            below = ", ".join(map(str, np.flatnonzero(self.tree.ancestors[:, node]).tolist()))
+            if wanted.promised:
+                terms.append(f"confident IN ({below})")
+            if not wanted.promised or chance or wanted.sort == "surest":
+                terms.append(f"leaf IN ({below})")
         elif wanted.promised:
             terms.append("confident > 0")
-        if wanted.least > 0:
+        if chance:
             terms.append(f"{self._chance(wanted)} >= ?")
             values.append(wanted.least)
         if wanted.most_days is not None:
@@ -277,22 +328,22 @@ class Sky:
         return f"WHERE {' AND '.join(terms)}", values
 
     def _chance(self, wanted: Wanted) -> str:
-        return f"p{self.tree.index(wanted.node)}" if wanted.node else "surest"
+        return chance_column(self.tree, self.tree.index(wanted.node)) if wanted.node else "surest"
 
     def _key(self, wanted: Wanted) -> str:
         return self._chance(wanted) if wanted.sort == "surest" else _KEYS[wanted.sort]
 
     def _listed(self, row: Sequence[Any]) -> Listed:
-        _, name, ra, decl, time, days, n_rows, magnitude, band, leaf, confident, score, _, _ = row[:14]
-        chances = np.array(row[14:], dtype=np.float32)
+        number, name, ra, decl, time, days, n_rows, magnitude, band, leaf, confident, score, rarity, packed = row
+        chances = np.frombuffer(packed, dtype="<f4")
         return Listed(
             object_id=name,
-            ra=_number(ra),
-            decl=_number(decl),
-            alert_time=_time(time),
-            days=_number(days),
+            ra=read_number(ra),
+            decl=read_number(decl),
+            alert_time=read_time(time),
+            days=read_number(days),
             n_rows=n_rows,
-            magnitude=_number(magnitude),
+            magnitude=read_number(magnitude),
             band="" if band is None else BANDS[band],
             leaf=self.nodes[leaf],
             leaf_probability=float(chances[leaf]),
@@ -300,7 +351,21 @@ class Sky:
             confident_probability=float(chances[confident]),
             probabilities=chances,
             score=score,
+            rarity=rarity,
+            number=number,
         )
+
+    def _about(self, name: str) -> Any:
+        return self._all("SELECT value FROM about WHERE name = ?", (name,))[0][0]
+
+    @contextmanager
+    def _moment(self) -> Iterator[None]:
+        """Ask several things of one moment, whatever is written meanwhile."""
+        self._all("BEGIN")
+        try:
+            yield
+        finally:
+            self._all("COMMIT")
 
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         """Ask; each thread has a connection of its own."""
@@ -312,73 +377,9 @@ class Sky:
             return cursor.fetchall()
 
 
-@contextmanager
-def written(connection: sqlite3.Connection) -> Iterator[int]:
-    """Write in one transaction; gives the number of this write."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.execute("UPDATE about SET value = value + 1 WHERE name = 'written'")
-        yield int(connection.execute("SELECT value FROM about WHERE name = 'written'").fetchone()[0])
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-
-
-def pack_rows(rows: NDArray) -> bytes:
-    """Give the rows of a light curve, of the type `ROW`, as bytes."""
-    return zlib.compress(rows.tobytes(), 1)
-
-
-def unpack_rows(packed: bytes) -> NDArray:
-    """Read what `pack_rows` gave; ValueError for what it did not give."""
-    stream = zlib.decompressobj()
-    try:
-        data = stream.decompress(packed, MAX_CURVE_BYTES)
-    except zlib.error as error:
-        raise ValueError(f"a light curve of the sky is damaged: {error}") from error
-    if not stream.eof or len(data) % ROW.itemsize:
-        raise ValueError("a light curve of the sky is damaged")
-    return np.frombuffer(data, dtype=ROW)
-
-
-def _answers(object_id: str, rows: Sequence[Sequence[Any]]) -> Answers:
-    alert, source, time, days, n_rows, leaf, confident, context, truncated, received, published, packed = (
-        zip(*rows, strict=True) if rows else [()] * 12
-    )
-    n = len(rows)
-    return Answers(
-        alert_id=np.array(alert, dtype=np.int64),
-        source_id=np.array(source, dtype=np.int64),
-        object_id=np.full(n, object_id),
-        alert_time=np.array([_time(each) for each in time], dtype=np.float64),
-        days=np.array(days, dtype=np.float64),
-        n_rows=np.array(n_rows, dtype=np.int32),
-        probabilities=np.array([np.frombuffer(each, dtype="<f4") for each in packed], dtype=np.float32).reshape(n, -1),
-        leaf=np.array(leaf, dtype=np.int64),
-        confident=np.array(confident, dtype=np.int64),
-        context=np.array(context, dtype=np.str_),
-        history_truncated=np.array(truncated, dtype=bool),
-        received=np.array(received, dtype=np.float64),
-        published=np.array(published, dtype=np.float64),
-    )
-
-
 def _read_cursor(after: str) -> list[float]:
     try:
         key, number = json.loads(base64.urlsafe_b64decode(after.encode()))
         return [float(key), int(number)]
     except (binascii.Error, ValueError, TypeError) as error:
         raise ValueError(f"{after[:100]!r} is no place in a list") from error
-
-
-def _number(kept: float | None) -> float:
-    return math.nan if kept is None else kept
-
-
-def _time(kept: float) -> float:
-    return math.nan if kept == UNKNOWN else kept
-
-
-UNKNOWN = -1.0
-"""A time that is not known, as it is kept: times are sorted by."""

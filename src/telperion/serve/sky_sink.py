@@ -1,29 +1,31 @@
-"""A stream's answers and the light curves that they stand on, into a sky (`telperion.serve.sky`).
+"""`SkySink`: a stream's answers and the light curves that they stand on, into a sky (`telperion.serve.sky`).
 
-A message is a batch: a table of Arrow with a row an answer. What is written is told by the alert's id, so that a batch
-that is published again, after a crash, changes nothing.
+A message is a batch (`telperion.serve.sky_messages`). What is written is told by the object and the alert's id, so that
+a batch that is published again, after a crash, changes nothing. Several processes may write one sky.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from telperion.bands import NJY
+from telperion.classifier import Classifier
 from telperion.encode.view import days_known, held_context, view
 from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers, Provenance
+from telperion.serve.engine import confident
 from telperion.serve.outbox import Message
-from telperion.serve.sky import FILE, FORMAT, ROW, UNKNOWN, pack_rows, unpack_rows, written
+from telperion.serve.sky_messages import SkyMessages
+from telperion.serve.sky_rows import unpack_rows
+from telperion.serve.sky_tables import FILE, FORMAT, level_columns, statements, written
 from telperion.serve.store import StoreError
 from telperion.serve.taken import Origin
 from telperion.taxonomy import Taxonomy
@@ -31,119 +33,24 @@ from telperion.taxonomy import Taxonomy
 MOST_ANSWERS = 256
 """Answers that are kept of an object: of more, every second one of the older half is forgotten, but for the first."""
 
-_SCHEMA = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE objects (
-    id INTEGER PRIMARY KEY, object_id TEXT NOT NULL UNIQUE, alert_id INTEGER NOT NULL, changed INTEGER NOT NULL,
-    ra REAL, decl REAL, alert_time REAL NOT NULL, days REAL, n_rows INTEGER NOT NULL, magnitude REAL, band INTEGER,
-    leaf INTEGER NOT NULL, confident INTEGER NOT NULL, surest REAL NOT NULL, rarity REAL NOT NULL, score REAL NOT NULL,
-    {chances}
-);
-CREATE INDEX by_score ON objects (score, id, leaf, confident, days, n_rows);
-CREATE INDEX by_time ON objects (alert_time, id, leaf, confident, days, n_rows);
-CREATE INDEX by_chance ON objects (surest, id, leaf, confident, days, n_rows);
-CREATE INDEX by_rarity ON objects (rarity, id, leaf, confident, days, n_rows);
-CREATE INDEX by_change ON objects (changed);
-CREATE TABLE curves (object INTEGER PRIMARY KEY, context TEXT NOT NULL, rows BLOB NOT NULL);
-CREATE TABLE answers (
-    object INTEGER NOT NULL, alert_id INTEGER NOT NULL, source_id INTEGER NOT NULL, alert_time REAL NOT NULL,
-    days REAL, n_rows INTEGER NOT NULL, leaf INTEGER NOT NULL, confident INTEGER NOT NULL, context TEXT NOT NULL,
-    truncated INTEGER NOT NULL, received REAL NOT NULL, published REAL NOT NULL, version TEXT NOT NULL,
-    probabilities BLOB NOT NULL, PRIMARY KEY (object, alert_id)
-) WITHOUT ROWID;
-"""
+_AT_ONCE = 500  # what is asked for in one statement
+_OWN = (
+    "object_id", "alert_id", "ra", "decl", "alert_time", "days", "n_rows", "magnitude", "band", "leaf", "confident",
+    "rarity", "surest", "probabilities",
+)  # fmt: skip
+_ANSWER = (
+    "alert_id", "source_id", "alert_time", "days", "n_rows", "leaf", "confident", "context", "truncated", "received",
+    "published", "probabilities",
+)  # fmt: skip
 
 
-class SkyMessages:
-    """Gives answers with their light curves as messages for `SkySink`.
+class _Found(NamedTuple):
+    """What is known of an object: its number, the time of its latest answer, whether it is up, its first row's time."""
 
-    Parameters
-    ----------
-    provenance : Provenance
-    mix : array, shape ``(n_leaves,)``
-        The classifier's class mix, which says what is rare.
-    """
-
-    def __init__(self, provenance: Provenance, mix: NDArray[np.float64]) -> None:
-        self.provenance, tree = provenance, provenance.tree
-        self._rarity = np.zeros(len(tree))
-        self._rarity[tree.leaves] = -np.log2(np.maximum(mix, 1e-6))
-
-    def encode(self, answers: Answers, curves: LightCurves) -> list[bytes]:
-        """Give one message of all answers, none where there are none.
-
-        Parameters
-        ----------
-        answers : Answers
-        curves : LightCurves
-            As observed, one an answer.
-
-        Raises
-        ------
-        ValueError
-            They are not as many, or the answers are not along the tree.
-        """
-        self.provenance.check(answers)
-        if len(curves) != len(answers):
-            raise ValueError(f"{len(curves)} light curves are given for {len(answers)} answers")
-        if not len(answers):
-            return []
-        magnitude, band = _latest(curves)
-        rows = np.empty(curves.n_rows, dtype=ROW)
-        for name in ROW.names or ():
-            rows[name] = getattr(curves, name)
-        unknown = np.full(len(answers), np.nan)
-        context = {name: values.tolist() for name, values in curves.context.items()}
-        columns: dict[str, Any] = {
-            "alert_id": answers.alert_id, "source_id": answers.source_id, "object_id": pa.array(answers.object_id),
-            "alert_time": np.where(np.isnan(answers.alert_time), UNKNOWN, answers.alert_time), "days": answers.days,
-            "n_rows": answers.n_rows, "leaf": answers.leaf, "confident": answers.confident,
-            "context": pa.array(answers.context), "truncated": answers.history_truncated,
-            "received": answers.received, "published": answers.published,
-            "ra": curves.context.get("ra", unknown), "decl": curves.context.get("decl", unknown),
-            "magnitude": magnitude, "band": band, "rarity": self._rarity[answers.leaf],
-            "score": first_score(answers.probabilities, magnitude, self.provenance.tree),
-            "told": [
-                json.dumps({name: values[k] for name, values in context.items() if math.isfinite(values[k])})
-                for k in range(len(answers))
-            ],
-            "rows": [pack_rows(rows[a:b]) for a, b in zip(curves.offsets[:-1], curves.offsets[1:], strict=True)],
-            "probabilities": [each.tobytes() for each in answers.probabilities.astype("<f4")],
-        }  # fmt: skip
-        said = self.provenance
-        about = {"classifier": said.classifier, "version": said.version, "level": f"{said.level:g}"}
-        about["tree"] = json.dumps(said.tree.to_dict())
-        table = pa.table({name: pa.array(values) for name, values in columns.items()}, metadata=about)
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        return [sink.getvalue().to_pybytes()]
-
-
-def first_score(
-    probabilities: NDArray[np.floating], magnitude: NDArray[np.float64], tree: Taxonomy
-) -> NDArray[np.float64]:
-    """Give what a spectrum would tell for the time that it takes, as far as an alert alone says.
-
-    The entropy of the leaves in bits, for an hour of ten minutes' overhead and an exposure of ten minutes at magnitude
-    21 that grows with the square of the sky-limited noise, ``10^(0.8 (m - 21))``. Where an object stands in the
-    sky, and how bright it will be, does not count: that is what `telperion.rank` adds.
-
-    Parameters
-    ----------
-    probabilities : array, shape ``(n, n_nodes)``
-    magnitude : array, shape ``(n,)``, mag
-        NaN unknown: the score is 0.
-    tree : Taxonomy
-
-    Returns
-    -------
-    array, shape ``(n,)``, bits / h
-    """
-    chance = np.clip(np.asarray(probabilities, dtype=np.float64)[:, tree.leaves], 1e-12, 1)
-    bits = -(chance * np.log2(chance)).sum(axis=1)
-    hours = (10 + 10 * 10 ** (0.8 * (np.clip(magnitude, 12, 30) - 21))) / 60
-    return np.nan_to_num(bits / hours)
+    number: int
+    alert_time: float
+    up: float
+    since: float
 
 
 class SkySink:
@@ -201,27 +108,52 @@ class SkySink:
         """Close the database."""
         self._connection.close()
 
+    def score(self, scores: Sequence[tuple[str, int, float, float]]) -> None:
+        """Give objects other scores for follow-up, unless they were answered meanwhile.
+
+        Parameters
+        ----------
+        scores : sequence of (object_id, alert_id, score, up)
+            The alert that the score stands on; `up` (0 or 1) is whether the object can be observed, which later alerts
+            take over.
+        """
+        rows = [(score, up, name, alert) for name, alert, score, up in scores]
+        try:
+            with written(self._connection):
+                self._many("UPDATE objects SET score = ?, up = ? WHERE object_id = ? AND alert_id = ?", rows)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path} cannot be written: {error}") from error
+
+    # -- a batch -------------------------------------------------------------------------------------------------
+
     def _write(self, table: pa.Table) -> None:
         about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        columns = {name: table[name].to_pylist() for name in table.column_names}
-        with written(self._make(about)) as number:
+        told, columns = about.pop("told"), {name: table[name].to_pylist() for name in table.column_names}
+        tree = Taxonomy.from_dict(json.loads(about["tree"]))
+        self._make(about, tree)
+        with written(self._connection) as number:
             self._note(about)
-            for k in range(table.num_rows):
-                self._put({name: values[k] for name, values in columns.items()}, about["version"], number)
+            same = {"told": self._word(told), "version": self._word(about["version"]), "changed": number}
+            for wave in _waves(columns["object_id"]):
+                some = columns if len(wave) == table.num_rows else _chosen(columns, wave)
+                self._put(some | {name: [value] * len(wave) for name, value in same.items()}, level_columns(tree))
 
-    def _make(self, about: Mapping[str, str]) -> sqlite3.Connection:
+    def _make(self, about: Mapping[str, str], tree: Taxonomy) -> None:
         """Make the tables where there are none; two workers may try at once."""
-        if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone():
-            n = len(Taxonomy.from_dict(json.loads(about["tree"])))
-            schema = _SCHEMA.replace("{chances}", ", ".join(f"p{k} REAL NOT NULL" for k in range(n)))
-            self._connection.execute("BEGIN IMMEDIATE")
-            if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone():
-                for statement in schema.split(";")[:-1]:
+        there = "SELECT 1 FROM sqlite_master WHERE name = 'about'"
+        if self._connection.execute(there).fetchone():
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            if not self._connection.execute(there).fetchone():
+                for statement in statements(tree):
                     self._connection.execute(statement)
                 first = {"format": FORMAT, "written": 0, **about}
-                self._connection.executemany("INSERT INTO about VALUES (?, ?)", first.items())
+                self._many("INSERT INTO about VALUES (?, ?)", list(first.items()))
             self._connection.execute("COMMIT")
-        return self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
 
     def _note(self, about: Mapping[str, str]) -> None:
         """Write down who answers now; another tree has other nodes, which cannot stand beside these."""
@@ -231,88 +163,102 @@ class SkySink:
         if json.loads(found["tree"])["tree"] != json.loads(about["tree"])["tree"]:
             raise StoreError(f"{self.path} holds answers along another tree: give a new folder")
         changed = [(value, name) for name, value in about.items() if found[name] != value]
-        self._connection.executemany("UPDATE about SET value = ? WHERE name = ?", changed)
+        self._many("UPDATE about SET value = ? WHERE name = ?", changed)
 
-    def _put(self, row: dict[str, Any], version: str, number: int) -> None:
-        ask = self._connection.execute
-        chances = np.frombuffer(row["probabilities"], dtype="<f4")
-        found = ask("SELECT id, alert_time FROM objects WHERE object_id = ?", (row["object_id"],)).fetchone()
-        latest = found is None or row["alert_time"] >= found[1]
-        place = None if found is None else int(found[0])
-        if latest:
-            own = {name: row[name] for name in _OWN} | {"id": place, "changed": number}
-            own["surest"] = float(chances[row["leaf"]])
-            own |= {f"p{k}": float(chance) for k, chance in enumerate(chances)}
-            done = ask(_insert("objects", tuple(own)), tuple(own.values()))
-            place = int(done.lastrowid or 0)
-            self._put_curve(place, row, known=found is not None)
-        assert place is not None
-        answer = {name: row[name] for name in _ANSWER} | {"object": place, "version": version}
-        ask(_insert("answers", tuple(answer)), tuple(answer.values()))
-        if found is not None:
-            self._thin(place)
+    def _word(self, text: str) -> int:
+        self._connection.execute("INSERT OR IGNORE INTO words (text) VALUES (?)", (text,))
+        return int(self._connection.execute("SELECT id FROM words WHERE text = ?", (text,)).fetchone()[0])
 
-    def _put_curve(self, place: int, row: Mapping[str, Any], *, known: bool) -> None:
-        """Write a light curve; rows from before those that the alert shows stay known."""
-        packed = row["rows"]
-        if known:
-            (before,) = self._connection.execute("SELECT rows FROM curves WHERE object = ?", (place,)).fetchone()
-            old, new = unpack_rows(before), unpack_rows(packed)
-            kept = old[old["time"] < new["time"][0]] if new.size else old
-            packed = pack_rows(np.concatenate([kept, new])) if kept.size else packed
-        self._connection.execute("INSERT OR REPLACE INTO curves VALUES (?, ?, ?)", (place, row["told"], packed))
+    def _put(self, batch: dict[str, list[Any]], levels: list[str]) -> None:
+        """Write one answer an object."""
+        names = batch["object_id"]
+        found = self._found(names)
+        new = iter(range(1 + self._connection.execute("SELECT ifnull(max(id), 0) FROM objects").fetchone()[0], 2**62))
+        batch["object"] = batch["id"] = [found[name].number if name in found else next(new) for name in names]
+        known = [found.get(name) for name in names]
+        latest = [each is None or at >= each.alert_time for each, at in zip(known, batch["alert_time"], strict=True)]
+        batch["up"] = [1.0 if each is None else each.up for each in known]
+        batch["score"] = [score * up for score, up in zip(batch["score"], batch["up"], strict=True)]
+        for k, each in enumerate(known):
+            if latest[k] and each is not None and each.since < batch["since"][k]:
+                self._keep_older(batch, k)
+        self._insert("objects", ("id", "changed", "up", "score", *_OWN, *levels), batch, latest)
+        curve = {"object": "object", "since": "since", "told": "told", "context": "known", "rows": "rows"}
+        self._insert("curves", tuple(curve), {name: batch[place] for name, place in curve.items()}, latest)
+        self._insert("answers", ("object", "version", *_ANSWER), batch)
+        self._thin([each.number for each in found.values()])
 
-    def _thin(self, place: int) -> None:
-        ask = self._connection.execute
-        if ask("SELECT count(*) FROM answers WHERE object = ?", (place,)).fetchone()[0] <= MOST_ANSWERS:
-            return
-        alerts = ask("SELECT alert_id FROM answers WHERE object = ? ORDER BY alert_time, alert_id", (place,)).fetchall()
-        gone = [(place, alert) for (alert,) in alerts[1 : MOST_ANSWERS // 2 : 2]]
-        self._connection.executemany("DELETE FROM answers WHERE object = ? AND alert_id = ?", gone)
-
-
-_OWN = (
-    "object_id", "alert_id", "ra", "decl", "alert_time", "days", "n_rows", "magnitude", "band", "leaf", "confident",
-    "rarity", "score",
-)  # fmt: skip
-_ANSWER = (
-    "alert_id", "source_id", "alert_time", "days", "n_rows", "leaf", "confident", "context", "truncated", "received",
-    "published", "probabilities",
-)  # fmt: skip
-
-
-@cache
-def _insert(table: str, columns: tuple[str, ...]) -> str:
-    return f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-
-
-def set_scores(folder: str | Path, scores: Mapping[str, float]) -> None:
-    """Give objects of a sky other scores for follow-up, such as `telperion.rank` works out for a night.
-
-    Parameters
-    ----------
-    folder : path
-    scores : mapping of str to float
-        By object id; objects that are not in the sky are passed over.
-    """
-    sink = SkySink(folder)
-    try:
-        with written(sink._connection):
-            sink._connection.executemany(
-                "UPDATE objects SET score = ? WHERE object_id = ?", [(score, name) for name, score in scores.items()]
+    def _found(self, names: Sequence[str]) -> dict[str, _Found]:
+        result: dict[str, _Found] = {}
+        for first in range(0, len(names), _AT_ONCE):
+            some = names[first : first + _AT_ONCE]
+            rows = self._connection.execute(
+                "SELECT object_id, id, alert_time, up, since FROM objects JOIN curves ON object = id"
+                f" WHERE object_id IN ({', '.join('?' * len(some))})",
+                some,
             )
-    finally:
-        sink.close()
+            result |= {name: _Found(*rest) for name, *rest in rows}
+        return result
+
+    def _keep_older(self, batch: dict[str, list[Any]], k: int) -> None:
+        """Keep rows from before those that the alert shows."""
+        ask = "SELECT rows FROM curves WHERE object = ?"
+        old = unpack_rows(self._connection.execute(ask, (batch["object"][k],)).fetchone()[0])
+        kept = old[old["time"] < batch["since"][k]]
+        batch["rows"][k], batch["since"][k] = kept.tobytes() + batch["rows"][k], float(kept["time"][0])
+
+    def _thin(self, numbers: Sequence[int]) -> None:
+        for first in range(0, len(numbers), _AT_ONCE):
+            some = numbers[first : first + _AT_ONCE]
+            many = self._connection.execute(
+                f"SELECT object FROM answers WHERE object IN ({', '.join('?' * len(some))})"
+                f" GROUP BY object HAVING count(*) > {MOST_ANSWERS}",
+                some,
+            ).fetchall()
+            for (place,) in many:
+                ask = "SELECT object, alert_id FROM answers WHERE object = ? ORDER BY alert_time, alert_id"
+                alerts = self._connection.execute(ask, (place,)).fetchall()
+                gone = alerts[1 : MOST_ANSWERS // 2 : 2]
+                self._many("DELETE FROM answers WHERE object = ? AND alert_id = ?", gone)
+
+    def _insert(
+        self, table: str, columns: tuple[str, ...], batch: Mapping[str, list[Any]], which: Sequence[bool] | None = None
+    ) -> None:
+        rows = zip(*(batch[name] for name in columns), strict=True)
+        marks = ", ".join("?" * len(columns))
+        self._connection.executemany(
+            f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})",
+            rows if which is None else compress(rows, which),
+        )
+
+    def _many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._connection.executemany(statement, rows)
+
+
+def _waves(names: list[str]) -> list[list[int]]:
+    """Part answers so that each part has one an object, in their order."""
+    waves: list[list[int]] = [[]]
+    seen: dict[str, int] = {}
+    for k, name in enumerate(names):
+        seen[name] = rank = seen.get(name, -1) + 1
+        if rank == len(waves):
+            waves.append([])
+        waves[rank].append(k)
+    return waves
+
+
+def _chosen(columns: Mapping[str, list[Any]], places: Sequence[int]) -> dict[str, list[Any]]:
+    return {name: [values[k] for k in places] for name, values in columns.items()}
 
 
 def write_sky(
     folder: str | Path,
     provenance: Provenance,
-    classifier: Any,
+    classifier: Classifier,
     light_curves: LightCurves,
     *,
     days: Sequence[float] = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),
-    now: Callable[[], float] | None = None,
+    now: Callable[[], float] = time.time,
 ) -> None:
     """Make a sky of light curves that came by no stream, answered at some days after each first detection.
 
@@ -325,12 +271,9 @@ def write_sky(
     light_curves : LightCurves
         As observed, with E(B-V) in the context where there is any.
     days : sequence of float, d
-    now : callable, optional
+    now : callable
         The time, Unix seconds, at which each answer is made.
     """
-    import time
-
-    clock = now or time.time
     messages, sink = SkyMessages(provenance, classifier.mix), SkySink(folder)
     try:
         for step, day in enumerate(days):
@@ -342,15 +285,11 @@ def write_sky(
                 known = shown.with_context({"mwebv": ebv}).deredden().with_context(shown.context)
             probabilities = classifier.predict(known, view="full")
             alert = 1 + np.flatnonzero(np.isin(light_curves.object_id, shown.object_id)) * len(days) + step
-            reached, context, made = days_known(known), held_context(known), np.full(len(shown), clock())
-            confident = (
-                classifier.tree.confident(probabilities)
-                if classifier.promise is None
-                else classifier.promised(probabilities, reached, context)
-            )
+            reached, context, made = days_known(known), held_context(known), np.full(len(shown), now())
+            sure = confident(classifier, probabilities, reached, context)
             answers = Answers(
                 alert, alert, shown.object_id.astype(str), shown.time[shown.offsets[1:] - 1], reached,
-                shown.lengths.astype(np.int32), probabilities, classifier.decide(probabilities), confident, context,
+                shown.lengths.astype(np.int32), probabilities, classifier.decide(probabilities), sure, context,
                 np.zeros(len(shown), dtype=bool), made, made,
             )  # fmt: skip
             origin = Origin("light curves", step)
@@ -358,13 +297,3 @@ def write_sky(
     finally:
         sink.flush(last=True)
         sink.close()
-
-
-def _latest(curves: LightCurves) -> tuple[NDArray[np.float64], list[int | None]]:
-    """Give the magnitude of the latest detection and its band; NaN and None where there is none."""
-    magnitude, band = np.full(len(curves), np.nan), np.full(len(curves), -1)
-    rows = np.flatnonzero(curves.detected & (curves.flux > 0))
-    owner = curves.object_index[rows]
-    magnitude[owner] = NJY - 2.5 * np.log10(curves.flux[rows].astype(np.float64))  # the last one stays
-    band[owner] = curves.band[rows]
-    return magnitude, [place if place >= 0 else None for place in band.tolist()]

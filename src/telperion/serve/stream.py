@@ -25,7 +25,8 @@ from telperion.serve.folders import LinesFile, ParquetFolder
 from telperion.serve.json_messages import JsonMessages, LasairMessages
 from telperion.serve.outbox import Sink
 from telperion.serve.registry import Registry
-from telperion.serve.sky_sink import SkyMessages, SkySink
+from telperion.serve.sky_messages import SkyMessages
+from telperion.serve.sky_sink import SkySink
 from telperion.serve.store import LARGEST, Store
 from telperion.serve.taken import Source
 from telperion.serve.worker import Encoder, Lookup, Worker
