@@ -8,12 +8,8 @@ import pytest
 import torch
 
 from telperion.classifier import Classifier
-from telperion.encode import history as past
-from telperion.encode import rhythm
+from telperion.encode import sequence
 from telperion.encode.context import encode_context
-from telperion.encode.history import History
-from telperion.encode.padding import Padding
-from telperion.encode.sequence import encode_rows, start
 from telperion.lightcurves import LightCurves
 from telperion.models.gru import Gru
 from telperion.models.gru_config import ORACLE, TELPERION
@@ -73,23 +69,14 @@ def test_gru_400_light_curves_of_10_to_300_observations(benchmark, gru):
     assert benchmark.pedantic(gru.predict, args=(curves,), rounds=5, warmup_rounds=1).shape == (400, 26)
 
 
-@pytest.mark.parametrize("way", ["sums", "loop"])
-def test_rows_of_280_light_curves_of_105_observations_encoded_with_their_rhythm(benchmark, monkeypatch, way):
-    monkeypatch.setattr(rhythm, "_loop", None)
-    assert way == "sums" or rhythm.compile_loop()
-    curves, memory = make_curves(280, 105), start(280, rhythm=True)
-    rows, _, _ = benchmark(encode_rows, curves, encode_context(curves), memory, rhythm=True)
+@pytest.mark.parametrize("rhythm", [False, True], ids=["plain", "rhythm"])
+@pytest.mark.parametrize("way", ["features", "loops"])
+def test_rows_of_280_light_curves_of_105_observations_encoded(benchmark, monkeypatch, way, rhythm):
+    monkeypatch.setattr(sequence, "_loops", None)
+    assert way == "features" or sequence.compile_loops()
+    curves, memory = make_curves(280, 105), sequence.start(280, rhythm=rhythm)
+    rows, _, _ = benchmark(sequence.encode_rows, curves, encode_context(curves), memory, rhythm=rhythm)
     assert rows.shape[:2] == (280, 105)
-
-
-@pytest.mark.parametrize("way", ["sums", "loop"])
-def test_rhythm_alone_of_280_light_curves_of_105_observations(benchmark, monkeypatch, way):
-    monkeypatch.setattr(rhythm, "_loop", None)
-    assert way == "sums" or rhythm.compile_loop()
-    padding = Padding(np.full(280, 105))
-    history = History(make_curves(280, 105), padding, past.start(280))
-    columns, _ = benchmark(rhythm.encode_rhythm, history, padding.lengths, rhythm.start(280))
-    assert columns.shape[:2] == (280, 105)
 
 
 class PlainGru(torch.nn.GRU):

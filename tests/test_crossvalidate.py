@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.model_selection import StratifiedKFold
 
-from telperion.crossvalidate import cells, claim, comparison_tables, crossvalidate, finished, folds, gap_tables
+from telperion.compare import comparison_tables, gap_tables
+from telperion.crossvalidate import cells, claim, crossvalidate, finished, folds
 from telperion.run import Run
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy

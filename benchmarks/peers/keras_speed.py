@@ -19,6 +19,7 @@ import telperion
 from benchmarks.exported import ROWS, session
 from benchmarks.peers.measure import repeated
 from benchmarks.peers.oracle_keras import build, encode, one_thread
+from telperion.encode.sequence import compile_loops
 from telperion.encode.view import view
 from telperion.examination.timing import one_core, processor
 from telperion.export.feed import feed
@@ -100,6 +101,7 @@ def our_times(
     classifier: telperion.Classifier, known: telperion.LightCurves, name: str, repeats: int
 ) -> dict[str, tuple[float, float]]:
     """Time whole light curves and one more observation, by the classifier and by the exported graph."""
+    compile_loops()  # as a stream and a large set have them
     one, several = known[:1], 40 * repeats
     last = np.isin(np.arange(known.n_rows), known.offsets[1:] - 1)
     row = known.select_rows(last)

@@ -140,16 +140,26 @@ class Classifier:
             In the order of ``tree.nodes``; the root is 1 and siblings sum to their parent. An object of which no row
             is known at that time gets the class mix itself.
         """
-        known = cut(light_curves, days, view or self.view)
+        probabilities, _ = self._ask(cut(light_curves, days, view or self.view))
+        return probabilities if prior is None else self._reweight(probabilities, prior)
+
+    def _ask(self, known: LightCurves, *, strange: bool = False) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Give the probabilities of all that is known, and the strangeness; NaN where that is not asked for."""
+        if strange and self.aliens is None:
+            raise TypeError("this classifier does not know what is strange: telperion aliens makes one that does")
         seen = known.lengths > 0
-        if len(known) and seen.all():
-            result = self._calibrate(self.model.predict(known), days_known(known))
-        else:
-            result = np.repeat(self.tree.from_leaves(self.mix[None, :]).astype(np.float32), len(known), axis=0)
-            if seen.any():
-                part = known[seen]
-                result[seen] = self._calibrate(self.model.predict(part), days_known(part))
-        return result if prior is None else self._reweight(result, prior)
+        probabilities = np.repeat(self.tree.from_leaves(self.mix[None, :]).astype(np.float32), len(known), axis=0)
+        strangeness = np.full(len(known), np.nan)
+        if seen.any():
+            part = known if seen.all() else known[seen]
+            if strange and self.aliens is not None:
+                found, state = self._steppable().step(self.start(len(part)), part)
+                last, days = state.hidden[:, -1], state.days
+                strangeness[seen] = self.aliens.score(last, days, part.lengths, held_context(part))
+            else:
+                found = self.model.predict(part)
+            probabilities[seen] = self._calibrate(found, days_known(part))
+        return probabilities, strangeness
 
     def start(self, n_objects: int) -> Any:
         """Give the state of objects of which nothing is seen yet, for `step`.
@@ -260,11 +270,7 @@ class Classifier:
         TypeError
             The classifier knows of no aliens.
         """
-        if self.aliens is None:
-            raise TypeError("this classifier does not know what is strange: telperion aliens makes one that does")
-        known = cut(light_curves, days, view or self.view)
-        state = self.advance(self.start(len(known)), known)
-        return self.aliens.score(state.hidden[:, -1], state.days, known.lengths, held_context(known))
+        return self._ask(cut(light_curves, days, view or self.view), strange=True)[1]
 
     def calls(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Say which objects are called members of the target, shape ``(n,)``, by what `predict` says without `prior`.
@@ -326,7 +332,8 @@ class Classifier:
         parts = []
         for day in days:
             known = cut(light_curves, day, view or self.view)
-            probabilities = self.predict(known, view="full", prior=prior)
+            own, strange = self._ask(known, strange=strangeness)
+            probabilities = own if prior is None else self._reweight(own, prior)
             columns: dict[str, ArrayLike] = {"object_id": known.object_id, "days": np.full(len(known), float(day))}
             columns |= {"n_obs": known.lengths} | dict(zip(self.tree.nodes, probabilities.T, strict=True))
             columns["leaf"] = names[self.decide(probabilities, prior=prior)]
@@ -335,9 +342,9 @@ class Classifier:
                 sure = self.promised(probabilities, days_known(known), held_context(known), level=level)
             columns["confident_node"] = names[sure]
             if self.target:
-                columns["called"] = self.calls(probabilities if prior is None else self.predict(known, view="full"))
+                columns["called"] = self.calls(own)
             if strangeness:
-                columns["strangeness"] = self.strangeness(known, view="full")
+                columns["strangeness"] = strange
             parts.append(pa.table({name: pa.array(values) for name, values in columns.items()}))
         table = pa.concat_tables(parts)
         order = np.arange(len(days) * len(light_curves)).reshape(len(days), -1).T.ravel()

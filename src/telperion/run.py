@@ -16,8 +16,8 @@ from typing import Any
 from telperion.encode.view import Context, View
 
 KINDS = {
-    "bands": ("telperion.models.bands", "telperion.models.bands"),
-    "boost": ("telperion.models.boost", "telperion.models.boost"),
+    "bands": ("telperion.models.bands_network", "telperion.models.bands"),
+    "boost": ("telperion.models.boost_config", "telperion.models.boost"),
     "gru": ("telperion.models.gru_config", "telperion.models.gru_training"),
     "portrait": ("telperion.models.portrait", "telperion.models.portrait"),
     "rocket": ("telperion.models.rocket", "telperion.models.rocket"),

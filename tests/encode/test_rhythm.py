@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.timeseries import LombScargle
 
-from telperion.encode import rhythm
+from telperion.encode import sequence
 from telperion.encode.context import encode_context
 from telperion.encode.rhythm import FORGETTING, FREQUENCIES, LAGS, NAMES
 from telperion.encode.sequence import N_ROW_FEATURES, encode_rows, start
@@ -14,10 +14,10 @@ from telperion.lightcurves import LightCurves
 @pytest.fixture(params=["sums", "loop"], autouse=True)
 def way(request, monkeypatch):
     """Go through the rows by cumulative sums, or by the compiled loop."""
-    monkeypatch.setattr(rhythm, "_loop", None)
+    monkeypatch.setattr(sequence, "_loops", None)
     if request.param == "loop":
         pytest.importorskip("numba", reason="the compiled loop needs numba")
-        assert rhythm.compile_loop()
+        assert sequence.compile_loops()
     return request.param
 
 
@@ -123,7 +123,7 @@ def test_both_ways_write_the_same_of_ragged_light_curves_in_parts(rng, monkeypat
     found = []
     for compiled in (True, False):
         if not compiled:
-            monkeypatch.setattr(rhythm, "_loop", None)
+            monkeypatch.setattr(sequence, "_loops", None)
         memory, parts = start(5, rhythm=True), []
         for rows in (place < 40, place >= 40):
             encoded, lengths, memory = encode_rows(curves.select_rows(rows), static, memory, rhythm=True)

@@ -13,6 +13,22 @@ from telperion.encode.truncate import draw_shares, perturb
 from telperion.encode.view import keep_context
 from telperion.lightcurves import LightCurves
 
+
+def by_loops(*args, **settings):
+    """Encode rows by the compiled loops."""
+    pytest.importorskip("numba", reason="the compiled loops need numba")
+    assert sequence.compile_loops()
+    try:
+        return sequence.encode_rows(*args, **settings)
+    finally:
+        sequence._loops = None
+
+
+@pytest.fixture(autouse=True)
+def without_loops(monkeypatch):
+    monkeypatch.setattr(sequence, "_loops", None)
+
+
 ENCODINGS = {
     "telperion": (context.encode_context, sequence.encode_rows, sequence.start),
     "rhythm": (
@@ -20,6 +36,8 @@ ENCODINGS = {
         partial(sequence.encode_rows, rhythm=True),
         partial(sequence.start, rhythm=True),
     ),
+    "telperion by loops": (context.encode_context, by_loops, sequence.start),
+    "rhythm by loops": (context.encode_context, partial(by_loops, rhythm=True), partial(sequence.start, rhythm=True)),
     "oracle": (oracle.encode_static, oracle.encode_rows, oracle.start),
 }
 

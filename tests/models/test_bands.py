@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from telperion.models import bands
+from telperion.models import bands, bands_network
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
 
-SMALL = {name: replace(preset, n_rows=40, epochs=3, target="AGN") for name, preset in bands.PRESETS.items()}
+SMALL = {name: replace(preset, n_rows=40, epochs=3, target="AGN") for name, preset in bands_network.PRESETS.items()}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,28 +39,28 @@ def model(request, curves, tree, tmp_path_factory):
 
 @pytest.mark.parametrize(("name", "size"), [("cnn", 545_537), ("transformer", 175_681)])
 def test_the_networks_have_the_published_sizes(name, size):
-    network = bands.build_network(bands.PRESETS[name])
+    network = bands_network.build_network(bands_network.PRESETS[name])
     assert sum(weight.numel() for weight in network.parameters()) == size
 
 
 @pytest.mark.parametrize("n_rows", [40, 90, 200])
 def test_convolving_the_known_rows_alone_changes_nothing(n_rows, rng):
-    encode = bands.build_network(bands.PRESETS["cnn"]).encoders
-    rows = torch.from_numpy(rng.normal(size=(30, 6, len(bands.CHANNELS), n_rows))).float()
+    encode = bands_network.build_network(bands_network.PRESETS["cnn"]).encoders
+    rows = torch.from_numpy(rng.normal(size=(30, 6, len(bands_network.CHANNELS), n_rows))).float()
     lengths = torch.from_numpy(rng.integers(0, n_rows + 1, (30, 6)))
     known = torch.arange(n_rows) < lengths[..., None]
     rows = rows * known[:, :, None]
     rows[:, :, -1] = known
     rows = rows.flatten(1, 2)
-    found = bands._mean_response(encode, rows, lengths.amax(dim=1))
+    found = bands_network._mean_response(encode, rows, lengths.amax(dim=1))
     torch.testing.assert_close(found, encode(rows[:, :, None])[:, :, 0].mean(dim=-1), rtol=1e-5, atol=1e-6)
 
 
 def test_no_band_is_convolved_with_another(rng):
-    encode = bands.build_network(bands.PRESETS["cnn"]).encoders
-    rows = torch.from_numpy(rng.normal(size=(1, 6 * len(bands.CHANNELS), 1, 40))).float()
+    encode = bands_network.build_network(bands_network.PRESETS["cnn"]).encoders
+    rows = torch.from_numpy(rng.normal(size=(1, 6 * len(bands_network.CHANNELS), 1, 40))).float()
     changed = rows.clone()
-    changed[:, : len(bands.CHANNELS)] += 1
+    changed[:, : len(bands_network.CHANNELS)] += 1
     same = (encode(rows) == encode(changed)).all(dim=-1).flatten().unflatten(0, (6, 128)).all(dim=1)
     assert same.tolist() == [False] + [True] * 5
 
@@ -84,10 +84,10 @@ def test_an_object_without_rows_is_no_reason_to_fail(model, curves):
 
 def test_room_for_more_rows_does_not_change_what_attention_says(curves):
     torch.manual_seed(0)
-    network = bands.build_network(replace(bands.TRANSFORMER, dropout=0.0)).eval()
+    network = bands_network.build_network(replace(bands_network.TRANSFORMER, dropout=0.0)).eval()
     few = curves[:6].select_rows(np.arange(curves[:6].n_rows) % 5 == 0)
     with torch.no_grad():
-        found = [network(*bands._inputs(few, replace(bands.TRANSFORMER, n_rows=n))) for n in (100, 200)]
+        found = [network(*bands._inputs(few, replace(bands_network.TRANSFORMER, n_rows=n))) for n in (100, 200)]
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
 
 
@@ -123,4 +123,4 @@ def test_a_target_that_is_not_there_is_refused(curves, tree, tmp_path):
 )
 def test_settings_out_of_range_are_refused(change):
     with pytest.raises(ValueError, match=r"expected|at least|above 0"):
-        replace(bands.CNN, **change)
+        replace(bands_network.CNN, **change)

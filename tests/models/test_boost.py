@@ -13,11 +13,11 @@ pytest.importorskip("lightgbm")
 from telperion.encode.statistics import statistics
 from telperion.encode.view import keep_context, view
 from telperion.lightcurves import LightCurves, RepairWarning
-from telperion.models import boost
+from telperion.models import boost, boost_config
 from telperion.simulate.drawn import draw
 from telperion.taxonomy import Taxonomy
 
-SMALL = boost.Config(
+SMALL = boost_config.Config(
     truncations=3,
     resampled=0.5,
     eras=(30.0,),
@@ -216,7 +216,7 @@ def test_no_warning_comes_from_objects_with_few_rows(model, curves):
 
 
 WHOLE = replace(
-    boost.PRESETS["outburst"], families=("brightness", "host"), classes=("SN", "AGN"), truncations=2.0, rounds=5,
+    boost_config.PRESETS["outburst"], families=("brightness", "host"), classes=("SN", "AGN"), truncations=2.0, rounds=5,
     boosters=1, min_rows=2,
 )  # fmt: skip
 

@@ -4,11 +4,8 @@ A recurrent network has no means to find a period. Here the rows of all bands, a
 their band in units of its running scatter, are held against sines of fixed frequencies. The sums forget with time, so
 that few frequencies cover what there is; the mean of the power over time does not. All goes into a memory of one size.
 
-It is done by cumulative sums or, after `compile_loop`, four times faster row by row (`telperion.encode.rhythm_loop`).
+Here it is done by cumulative sums; `telperion.encode.rhythm_loop` does the same row by row.
 """
-
-from collections.abc import Callable
-from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +18,19 @@ LAGS = np.array([0.1, 1.5, 3.5, 8.0, 20.0])
 FREQUENCIES = np.linspace(0.02, 2.0, 64)
 """Cycles per day. Faster ones show at their aliases, since the survey comes back by night."""
 
+EPOCH = 60_000.0
+"""MJD from which the phase of each frequency counts."""
+
 FORGETTING = 30.0
 """Days in which a row's part in the power falls to 1/e: a line is as wide as the frequencies are apart."""
 
-MANY_ROWS = 1_000_000
-"""So many take longer by cumulative sums than it takes to load numba."""
-
 _N_LAGS, _N = len(LAGS) + 1, len(FREQUENCIES)
 _LARGEST = 3.0
-_EPOCH = 60_000.0
 _LONGEST = 600.0 * FORGETTING  # days, after which the weights below would overflow
 _ROWS_AT_ONCE = 1000  # so many stay in the cache
 _DEVIATION, _ELAPSED, _SQUARES = range(3)
 _SUMS, _LAGGED = slice(_ELAPSED, _SQUARES + 1), slice(3, 3 + 2 * _N_LAGS)
 _WAVES, _POWER = slice(_LAGGED.stop, -_N), slice(-_N, None)
-_loop: Callable[..., None] | None = None
 N_MEMORY = 3 + 2 * _N_LAGS + 3 * _N
 """Numbers remembered of an object: the deviation of the last row, the time over which power is averaged, the sum of the
 squares; of each lag the sum and the number of products; of each frequency two waves and the power so far."""
@@ -44,23 +39,6 @@ NAMES = (
     *(f"lag:{what}_{k}" for what in ("product", "log_count") for k in range(_N_LAGS)),
     *(f"power:{frequency:.3f}" for frequency in FREQUENCIES),
 )
-
-
-def compile_loop() -> bool:
-    """From now on go through rows by a compiled loop, where numba is installed; loading takes a second, at first more.
-
-    Returns
-    -------
-    bool
-        Whether it is installed. What is encoded is the same either way, to the accuracy of float32.
-    """
-    global _loop  # numba is loaded once a process, or never
-    if _loop is None:
-        try:
-            _loop = import_module("telperion.encode.rhythm_loop").go_on
-        except ImportError:
-            return False
-    return True
 
 
 def start(n_objects: int) -> NDArray[np.float64]:
@@ -90,14 +68,6 @@ def encode_rhythm(
     """
     deviation = _deviations(history)
     gap = np.fmax(history.time - history.previous_time, 0)  # 0 for the first row, and where there is none
-    if _loop is not None:
-        columns, remembered = np.empty((*deviation.shape, len(NAMES)), np.float32), memory.copy()
-        rows = (np.ascontiguousarray(each) for each in (deviation, history.time - _EPOCH, gap))
-        _loop(*rows, np.array(lengths), LAGS, FREQUENCIES, FORGETTING, remembered, columns)
-        columns[..., _N_LAGS:] += 1
-        np.log(columns[..., _N_LAGS:], out=columns[..., _N_LAGS:])
-        columns[..., _N_LAGS:] /= 3
-        return columns, remembered
     n_objects, n_times = deviation.shape
     columns, remembered = np.empty((len(NAMES), n_objects, n_times), dtype=np.float32), np.empty(memory.shape)
     size = max(_ROWS_AT_ONCE // n_times, 1)
@@ -111,9 +81,17 @@ def encode_rhythm(
         columns[_N_LAGS : 2 * _N_LAGS, some] = numbers
         columns[2 * _N_LAGS :, some] = _gather_power(after, history.time[some], gap[some])
         remembered[some] = after[:, np.arange(after.shape[1]), lengths[some]].T
-    np.log1p(columns[_N_LAGS:], out=columns[_N_LAGS:])
-    columns[_N_LAGS:] /= 3
-    return columns.transpose(1, 2, 0), remembered
+    columns = columns.transpose(1, 2, 0)
+    take_logarithms(columns)
+    return columns, remembered
+
+
+def take_logarithms(columns: NDArray[np.float32]) -> None:
+    """Bring numbers and powers to log(1 + x) / 3, in place; the features are the last axis, in the order of `NAMES`."""
+    rest = columns[..., _N_LAGS:]
+    rest += 1
+    np.log(rest, out=rest)
+    rest /= 3
 
 
 def _deviations(history: History) -> NDArray[np.float64]:
@@ -146,7 +124,7 @@ def _gather_power(after: NDArray[np.float64], time: NDArray[np.float64], gap: ND
     deviation = after[_DEVIATION, :, 1:]
     since = np.minimum(np.add.accumulate(gap, axis=1), _LONGEST) / FORGETTING
     growth = np.exp(since)
-    turns = FREQUENCIES[:, None, None] * (time - _EPOCH)
+    turns = FREQUENCIES[:, None, None] * (time - EPOCH)
     turns -= np.rint(turns)
     angle = (2 * np.pi * turns).astype(np.float32)
     waves = after[_WAVES].reshape(2, _N, *after.shape[1:])

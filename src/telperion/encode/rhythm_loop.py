@@ -1,15 +1,16 @@
 """The rhythm of light curves row by row, compiled: what `telperion.encode.rhythm` does by cumulative sums, in one pass.
 
-It needs numba and a moment to load, so that it is for training, for streams and for large sets of light curves. It is
-compiled as it is imported, or read from where numba keeps it, so that no stream waits for that at its first alert.
+As `telperion.encode.sequence_loop` it needs numba, and is compiled as it is imported.
 """
 
 import numpy as np
-from numba import njit
+from numba import float32, float64, int64, njit, void
+from numba.types import Array
 from numpy.typing import NDArray
 
 _GROUP = 8
-_TYPES = "void(f8[:,::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1], f8[::1], f8, f8[:,::1], f4[:,:,::1])"
+_READ, _OFFSETS = (Array(kind, 1, "C", readonly=True) for kind in (float64, int64))
+_TYPES = void(_READ, _READ, _READ, _OFFSETS, _READ, _READ, float64, float64[:, ::1], int64, float32[:, :, ::1], int64)
 
 
 @njit(fastmath=True, error_model="numpy", cache=True)
@@ -33,38 +34,43 @@ def go_on(
     deviation: NDArray,
     time: NDArray,
     gap: NDArray,
-    lengths: NDArray,
+    offsets: NDArray,
     lags: NDArray,
     frequencies: NDArray,
     forgetting: float,
     memory: NDArray,
-    columns: NDArray,
+    place: int,
+    rows: NDArray,
+    column: int,
 ) -> None:
     """Write the sums after each row, and leave in the memory what they are after the last.
 
     Parameters
     ----------
-    deviation, time, gap : array, shape ``(n_objects, n_times)``
+    deviation, time, gap : array, shape ``(n_rows,)``
         Time in days since any epoch.
-    lengths : array of int, shape ``(n_objects,)``
+    offsets : array of int, shape ``(n_objects + 1,)``
     lags : array, d
     frequencies : array, 1/d
         Equally spaced, a multiple of 8 of them.
     forgetting : float, d
     memory : array, shape ``(n_objects, n_memory)``
-        As `telperion.encode.rhythm.N_MEMORY` says; changed.
-    columns : array of float32, shape ``(n_objects, n_times, n_features)``
-        Products and numbers by lag, then the power of each frequency; zero after each object's last row.
+        From `place` on as `telperion.encode.rhythm.N_MEMORY` says; changed.
+    place : int
+    rows : array of float32, shape ``(n_objects, n_times, n_features)``
+        From `column` on get products and numbers by lag, then the power of each frequency.
+    column : int
     """
     n, first, spacing = len(frequencies), frequencies[0], frequencies[1] - frequencies[0]
     n_lags = len(lags) + 1
     cosine, sine = np.empty(n), np.empty(n)
-    for i in range(len(lengths)):
-        told = memory[i]
+    for i in range(len(offsets) - 1):
+        told = memory[i, place:]
         products, numbers = told[3 : 3 + n_lags], told[3 + n_lags : 3 + 2 * n_lags]
         waves = told[3 + 2 * n_lags :]
-        for k in range(lengths[i]):
-            now, before, passed = deviation[i, k], told[0], gap[i, k]
+        for k in range(offsets[i], offsets[i + 1]):
+            row = rows[i, k - offsets[i], column:]
+            now, before, passed = deviation[k], told[0], gap[k]
             lag = np.searchsorted(lags, passed)
             if now != 0 and before != 0:
                 products[lag] += now * before
@@ -74,15 +80,14 @@ def go_on(
             told[0] = now
             told[1] += fades
             told[2] = told[2] * keeps + now * now
-            _turn(first * time[i, k], spacing * time[i, k], cosine, sine)
+            _turn(first * time[k], spacing * time[k], cosine, sine)
             share, over = fades / (told[2] + 1e-9), 1 / (told[1] + 0.5)
             for j in range(n):
                 real = waves[j] * keeps + cosine[j] * now
                 imaginary = waves[n + j] * keeps + sine[j] * now
                 power = waves[2 * n + j] + (real * real + imaginary * imaginary) * share
                 waves[j], waves[n + j], waves[2 * n + j] = real, imaginary, power
-                columns[i, k, 2 * n_lags + j] = power * over
+                row[2 * n_lags + j] = power * over
             for j in range(n_lags):
-                columns[i, k, j] = products[j] / (numbers[j] + 1)
-                columns[i, k, n_lags + j] = numbers[j]
-        columns[i, lengths[i] :] = 0
+                row[j] = products[j] / (numbers[j] + 1)
+                row[n_lags + j] = numbers[j]

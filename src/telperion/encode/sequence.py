@@ -6,23 +6,29 @@ a recurrent network does not have to discover them in a few thousand objects.
 
 Fluxes must be dereddened. They enter as asinh(flux / 100 nJy), which is linear in the noise and logarithmic above, and
 as shares of the peak so far, in which a faint and a bright supernova look alike.
+
+It is done feature by feature or, after `compile_loops`, in a third of the time row by row.
 """
+
+from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from telperion.bands import BANDS
 from telperion.encode import history as past
+from telperion.encode import rhythm as rhythms
 from telperion.encode.context import best_redshift
 from telperion.encode.history import History
 from telperion.encode.padding import Padding
-from telperion.encode.rhythm import NAMES as RHYTHM
-from telperion.encode.rhythm import encode_rhythm
-from telperion.encode.rhythm import start as start_rhythm
 from telperion.lightcurves import LightCurves
 
 SOFTENING = 100.0
 """Flux, nJy, at which the asinh scale turns from linear to logarithmic: the noise of one visit."""
+
+MANY_ROWS = 300_000
+"""So many take longer feature by feature than it takes to load numba."""
 
 _TINY = 1e-30
 _MAG_PER_LOG = np.float32(2.5 / np.log(10))
@@ -60,11 +66,30 @@ NAMES, _COLUMNS = _lay_out()
 
 N_ROW_FEATURES = len(NAMES)
 
+_loops: tuple[ModuleType, ...] | None = None
+
+
+def compile_loops() -> bool:
+    """From now on go through rows by compiled loops, where numba is installed; loading takes a second, at first more.
+
+    Returns
+    -------
+    bool
+        Whether it is installed. What is encoded is the same either way, to the accuracy of float32.
+    """
+    global _loops  # numba is loaded once a process, or never
+    if _loops is None:
+        try:
+            _loops = tuple(import_module(f"telperion.encode.{name}") for name in ("sequence_loop", "rhythm_loop"))
+        except ImportError:
+            return False
+    return True
+
 
 def start(n_objects: int, *, rhythm: bool = False) -> NDArray[np.float64]:
     """Give the memory of objects of which nothing has been seen, shape ``(n_objects, n_memory)``."""
     memory = past.start(n_objects)
-    return np.concatenate([memory, start_rhythm(n_objects)], axis=1) if rhythm else memory
+    return np.concatenate([memory, rhythms.start(n_objects)], axis=1) if rhythm else memory
 
 
 def encode_rows(
@@ -90,7 +115,7 @@ def encode_rows(
     Returns
     -------
     rows : array, shape ``(n_objects, n_times, n_features)``
-        Columns as in `NAMES`, and `RHYTHM`; zero after each object's last row.
+        Columns as in `NAMES`, and those of `telperion.encode.rhythm`; zero after each object's last row.
     lengths : array of int, shape ``(n_objects,)``
     memory : array, shape ``(n_objects, n_memory)``
 
@@ -110,26 +135,51 @@ def encode_rows(
     if not light_curves.dereddened:
         raise ValueError("the light curves are not dereddened; call deredden() first")
     padding = Padding(light_curves.lengths)
-    rows = np.empty((*padding.shape, N_ROW_FEATURES + len(RHYTHM) * rhythm), dtype=np.float32)
+    rows = np.empty((*padding.shape, N_ROW_FEATURES + len(rhythms.NAMES) * rhythm), dtype=np.float32)
     if rows.size == 0:
         return rows, padding.lengths, memory
+    known, stretch, modulus = best_redshift(static)
+    rest, modulus = known * np.exp(-stretch), modulus - _MAG_PER_LOG * stretch
+    if _loops is not None:
+        return rows, padding.lengths, _go_through(light_curves, known, rest, modulus, memory, rows)
     columns = np.empty((N_ROW_FEATURES, *padding.shape), dtype=np.float32)  # feature by feature, as numpy is fastest
     history = History(light_curves, padding, memory[:, : past.N_MEMORY])
-    known, stretch, modulus = best_redshift(static)
     block = {scale: columns[place] for scale, place in _COLUMNS.items()}
-    _write_days(block["log_days"], history, known * np.exp(-stretch))
+    _write_days(block["log_days"], history, rest)
     _write_fluxes(block["asinh_flux"], block["share_of_peak"], block["asinh_snr"], history)
     _write_counts(block["log_count"], history)
-    _write_luminosities(block["luminosity"], history, known, modulus - _MAG_PER_LOG * stretch)
+    _write_luminosities(block["luminosity"], history, known, modulus)
     _write_flags(block["flag"], history)
     remembered = history.memory()
     if rhythm:
-        rows[..., N_ROW_FEATURES:], more = encode_rhythm(history, padding.lengths, memory[:, past.N_MEMORY :])
+        rows[..., N_ROW_FEATURES:], more = rhythms.encode_rhythm(history, padding.lengths, memory[:, past.N_MEMORY :])
         remembered = np.concatenate([remembered, more], axis=1)
     rows[..., :N_ROW_FEATURES] = columns.transpose(1, 2, 0)
     if not padding.full:
         rows[~padding.mask] = 0
     return rows, padding.lengths, remembered
+
+
+def _go_through(
+    light_curves: LightCurves, known: NDArray[np.floating], rest: NDArray[np.floating], modulus: NDArray[np.floating],
+    memory: NDArray[np.float64], rows: NDArray[np.float32],
+) -> NDArray[np.float64]:  # fmt: skip
+    """Write the rows by the compiled loops; gives the memory after them."""
+    sequence_loop, rhythm_loop = _loops or ()
+    remembered = np.array(memory, order="C")
+    deviation, gap = np.empty((2, light_curves.n_rows))
+    sequence_loop.go_on(
+        light_curves.time, light_curves.flux, light_curves.flux_err, light_curves.band, light_curves.detected,
+        light_curves.offsets, np.stack([rest, *_luminosity(known, modulus)], axis=1).astype(np.float64),
+        np.array([place.start for place in _COLUMNS.values()]), SOFTENING, remembered, rows, deviation, gap,
+    )  # fmt: skip
+    if (column := N_ROW_FEATURES) < rows.shape[2]:
+        rhythm_loop.go_on(
+            deviation, light_curves.time - rhythms.EPOCH, gap, light_curves.offsets,
+            rhythms.LAGS, rhythms.FREQUENCIES, rhythms.FORGETTING, remembered, past.N_MEMORY, rows, column,
+        )  # fmt: skip
+        rhythms.take_logarithms(rows[..., column:])
+    return remembered
 
 
 def _write_days(block: NDArray[np.float32], history: History, rest: NDArray[np.floating]) -> None:
@@ -186,8 +236,14 @@ def _write_luminosities(
     """Write absolute magnitudes, (M + 18) / 3, of a source with a flat spectrum; 0 without a redshift."""
     block[0], block[1] = history.flux, history.peak
     np.log10(np.maximum(block, SOFTENING, out=block), out=block)
-    block *= (known * (-2.5 / 3))[:, None]
-    block += (known * (31.4 + 18 - modulus) / 3)[:, None]
+    slope, level = _luminosity(known, modulus)
+    block *= slope[:, None]
+    block += level[:, None]
+
+
+def _luminosity(known: NDArray[np.floating], modulus: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
+    """Give by what log10(flux / nJy) is multiplied, and what is added to it."""
+    return known * (-2.5 / 3), known * (31.4 + 18 - modulus) / 3
 
 
 def _write_flags(block: NDArray[np.float32], history: History) -> None:

@@ -185,8 +185,8 @@ class Gru:
         """
         if len(state) != len(light_curves):
             raise ValueError(f"the state is of {len(state)} objects, the light curves of {len(light_curves)}")
-        if self.config.rhythm and light_curves.n_rows > rhythm.MANY_ROWS:
-            rhythm.compile_loop()
+        if self.config.preset == "telperion" and light_curves.n_rows > sequence.MANY_ROWS:
+            sequence.compile_loops()
         light_curves = self._encoder.prepare(light_curves)
         static = self._encoder.static(light_curves)
         new = GruState(*(getattr(state, field.name).copy() for field in fields(state)))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from torch import Tensor
 
-from telperion.encode import context, rhythm
+from telperion.encode import context, sequence
 from telperion.encode.resample import resample
 from telperion.encode.truncate import draw_days, draw_shares, keep_share, perturb
 from telperion.encode.view import view
@@ -132,8 +132,8 @@ class Trainer:
         self.tree, self.config, self.folder, self.seed = tree, config, folder, seed
         self.processes = processes()
         self.encoder = encoder(config)
-        if config.rhythm:
-            rhythm.compile_loop()
+        if config.preset == "telperion":
+            sequence.compile_loops()
         self.stream = train if isinstance(train, Stream) else None
         if isinstance(train, Stream):
             self.all_labels = tree.labels(list(train.counts)).repeat(list(train.counts.values()))
