@@ -35,6 +35,10 @@ class Model:
         """What was measured of it, as far as that is known."""
         return read_measured(self.classifier.fingerprint, self.reports)
 
+    def check(self) -> None:
+        """Load both now, so that what is wrong is said at once."""
+        _ = self.classifier, self.measured
+
     @property
     def label(self) -> str:
         """Its name without the folders above it."""
