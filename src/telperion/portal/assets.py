@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -11,6 +12,7 @@ from importlib.resources.abc import Traversable
 
 from fastapi.responses import Response
 
+_URL = re.compile(r'url\("([^":]+)"\)')
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2", ".svg": "image/svg+xml"}
 
 
@@ -40,6 +42,10 @@ def assets() -> dict[str, Asset]:
             found[name] = Asset(data, kind, sha256(data).hexdigest()[:10])
 
     walk(files("telperion.portal") / "static", "")
+    for name, asset in found.items():
+        if asset.kind == "text/css":  # what a style sheet asks for is to have the same address as where a page asks for it
+            data = _URL.sub(lambda url: f'url("/static/{url[1]}?v={found[url[1]].mark}")', asset.data.decode()).encode()
+            found[name] = Asset(data, asset.kind, sha256(data).hexdigest()[:10])
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,13 @@ from telperion.portal.words import chance, count, days, decimals
 
 SIGMA = 5.0
 """Of what is no detection, a limit is drawn at so many standard errors."""
+
+_ELSEWHERE = ("ra", "decl")
+_WORDS = {
+    "mwebv": "E(B−V)", "redshift": "redshift", "redshift_final": "redshift, final", "specz": "redshift, spectrum",
+    "photoz": "redshift, photometric", "snsep": "separation, arcsec", "logmass": "log mass", "dec": "Dec, deg", "ra": "RA, deg",
+    "sqradius": "squared radius", "ddf": "deep field",
+}  # fmt: skip
 
 TABLE_ROWS = 300
 """Rows of the light curve that the page lists: the latest; the file that can be fetched has all."""
@@ -140,6 +148,30 @@ def answer_rows(shown: Shown) -> list[dict[str, Any]]:
         }
         for k in range(len(track))[::-1]
     ]  # fmt: skip
+
+
+def context_rows(context: Mapping[str, NDArray[np.float64]]) -> list[tuple[str, float, float]]:
+    """Give what is known of one object beside its light curve and position: names, values, errors (NaN without one).
+
+    Examples
+    --------
+    >>> context_rows({"ra": np.array([5.0]), "hostgal_mag_g": np.array([19.3]), "hostgal_magerr_g": np.array([0.02])})
+    [('host g, mag', 19.3, 0.02)]
+    """
+    known = {name: float(values[0]) for name, values in context.items() if np.isfinite(values[0])}
+    rows = []
+    for name, value in known.items():
+        if name in _ELSEWHERE or name.endswith("_err") or "_magerr_" in name:
+            continue
+        error = known.get(f"{name}_err", known.get(name.replace("_mag_", "_magerr_"), np.nan) if "_mag_" in name else np.nan)
+        lead, _, rest = name.partition("_")
+        if lead in ("hostgal", "hostgal2") and rest:
+            host = "host" if lead == "hostgal" else "second host"
+            shown = f"{rest.removeprefix('mag_')}, mag" if rest.startswith("mag_") else _WORDS.get(rest, rest)
+            rows.append((f"{host} {shown}", value, float(error)))
+        else:
+            rows.append((_WORDS.get(name, name), value, float(error)))
+    return rows
 
 
 def to_csv(shown: Shown) -> str:

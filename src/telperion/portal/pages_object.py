@@ -65,10 +65,10 @@ def object_page(
         int(track.confident[-1]) if said else -1,
         int(track.leaf[-1]) if said else -1,
     )
-    context = {name: float(values[0]) for name, values in shown.curves.context.items() if values[0] == values[0]}
+    place = {name: float(shown.curves.context.get(name, [float("nan")])[0]) for name in ("ra", "decl")}
     return render(
         site, "object.html", here=here, shown=shown, tree=tree, said=said, links=links, version=version, live=live,
-        ra=context.pop("ra", float("nan")), decl=context.pop("decl", float("nan")), context=context,
+        **place, context=charts.context_rows(shown.curves.context),
         data=charts.chart_data(shown), curve_summary=charts.light_curve_summary(shown),
         track_summary=charts.track_summary(shown), steps=charts.promises(shown), rows=charts.table_rows(shown),
         answers=charts.answer_rows(shown), path=charts.path_of(shown, int(track.confident[-1])) if said else "",

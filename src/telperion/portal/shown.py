@@ -106,7 +106,7 @@ class Shown:
         leaves = self.tree.leaves
         now, ever = self.track.probabilities[-1, leaves], self.track.probabilities[:, leaves].max(axis=0)
         order = np.lexsort((-ever, -now))
-        first, rest = order[:3], order[3:]
+        first, rest = order[:2], order[2:]
         rest = rest[np.argsort(-ever[rest], kind="stable")]
         chosen = np.concatenate([first, rest[ever[rest] >= NOTABLE]])[:LEADING]
         return leaves[chosen[np.argsort(-now[chosen], kind="stable")]]

@@ -115,9 +115,8 @@ let zooming = false;
 function follow(u) {
   if (zooming || !u.scales.x) return;
   zooming = true;
-  const { min, max } = u.scales.x;
+  const { min, max } = u.scales.x, [low, high] = rangeX();
   for (const other of Object.values(charts)) if (other !== u) other.setScale("x", { min, max });
-  const [low, high] = rangeX();
   document.getElementById("whole").hidden = Math.abs(min - low) < 1e-6 && Math.abs(max - high) < 1e-6;
   zooming = false;
 }
@@ -143,8 +142,9 @@ function readRow(u) {
 }
 
 function readTrack(u) {
-  const { idx, left } = u.cursor, out = document.getElementById("read-track");
-  if (idx == null || left < 0 || !data.track.day.length) { out.textContent = ""; return; }
+  const { left } = u.cursor, out = document.getElementById("read-track");
+  if (u.cursor.idx == null || left < 0 || !data.track.day.length) { out.textContent = ""; return; }
+  const at = u.posToVal(left, "x"), idx = Math.max(0, data.track.day.findLastIndex((each) => each <= at));
   const parts = data.track.classes.slice(0, 3).map((each) => `${each.name} ${each.chance[idx].toFixed(2)}`);
   out.textContent = `${day(data.track.day[idx])}  ${parts.join("  ")}  promised: ${data.track.promised[idx]}`;
 }
@@ -172,6 +172,12 @@ function makeCurve(holder) {
 let whole = true;
 function zoomed() { return !whole; }
 
+// The last answer holds on: it is drawn up to the edge, without a point there.
+function trackData() {
+  const { day, classes } = data.track;
+  return [[...day, Math.max(rangeX()[1], day.at(-1))], ...classes.map((each) => [...each.chance, each.chance.at(-1)])];
+}
+
 function makeTrack(holder) {
   const { classes } = data.track;
   return new uPlot(shared({
@@ -179,10 +185,10 @@ function makeTrack(holder) {
     axes: [axis({ label: "days after the first detection", size: 34 }), axis({ label: "probability", size: 58, values: (u, ticks) => ticks.map((t) => (t <= 1 ? t.toFixed(1) : "")) })],
     series: [{}, ...classes.map((each, k) => ({
       label: each.name, stroke: () => css(`--c${k}`), width: k ? 1.6 : 2.4, dash: DASHES[k],
-      paths: uPlot.paths.stepped({ align: 1 }), points: { show: true, size: k ? 4 : 5.5, fill: () => css(`--c${k}`), stroke: () => css(`--c${k}`) },
+      paths: uPlot.paths.stepped({ align: 1 }), points: { show: true, filter: (u) => [...data.track.day.keys()], size: k ? 4 : 5.5, fill: () => css(`--c${k}`), stroke: () => css(`--c${k}`) },
     }))],
     hooks: { setScale: [(u, key) => key === "x" && follow(u)], setCursor: [readTrack] },
-  }), [data.track.day, ...classes.map((each) => each.chance)], holder);
+  }), trackData(), holder);
 }
 
 function legend() {
@@ -223,6 +229,7 @@ function start() {
     chart.over.addEventListener("mousedown", () => { whole = false; });
     chart.over.addEventListener("dblclick", () => showWhole());
   }
+  document.getElementById("early").hidden = !charts.curve || rangeX()[1] < 60;
   legend();
   fit();
   new ResizeObserver(fit).observe(document.getElementById("main"));
@@ -239,6 +246,10 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.id === "whole") showWhole();
+  else if (button.id === "early") {
+    whole = false;
+    for (const chart of Object.values(charts)) chart.setScale("x", { min: -5, max: 30 });
+  }
   else if (button.id === "unit") {
     inMagnitudes = !inMagnitudes;
     button.setAttribute("aria-pressed", String(inMagnitudes));
@@ -265,7 +276,7 @@ document.addEventListener("telperion:data", () => {
   if (charts.curve) charts.curve.setData(curveData(), whole);
   const holder = document.getElementById("chart-track");
   if (charts.track && before === data.track.classes.map((each) => each.name).join("|")) {
-    charts.track.setData([data.track.day, ...data.track.classes.map((each) => each.chance)], whole);
+    charts.track.setData(trackData(), whole);
   } else if (holder && data.track.day.length) {
     charts.track?.destroy();
     charts.track = makeTrack(holder);
