@@ -30,7 +30,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "description": text}
     for status, text in {
         400: "what was asked cannot be", 401: "a token is needed", 403: "another site sent this", 404: "there is none",
-        413: "too large", 421: "not a name of this portal", 429: "too many requests",
+        413: "too large", 421: "not a name of this portal", 422: "what was asked, or what is wrong with a file, at its rows", 429: "too many requests",
     }.items()
 }  # fmt: skip
 
@@ -104,7 +104,6 @@ def router(site: Site) -> APIRouter:
     @made.post(
         "/classify",
         summary="Answers to light curves of your own",
-        responses={422: {"model": schemas.Problem, "description": "what is wrong with the file, at its rows"}},
         openapi_extra={
             "requestBody": {
                 "required": True, "content": {"text/csv": body, "application/vnd.apache.parquet": body},
@@ -112,8 +111,7 @@ def router(site: Site) -> APIRouter:
         },
     )  # fmt: skip
     async def classify(
-        request: Request,
-        unit: Annotated[str, Query(max_length=20, description="of fluxes: njy, ujy or fluxcal")] = "njy",
+        request: Request, unit: Annotated[schemas.Unit, Query(description="of fluxes")] = "njy"
     ) -> Response:
         """CSV or Parquet in the body, columns as the page Upload explains them. Nothing is kept.
 
