@@ -374,6 +374,7 @@ class Sky:
             self._threads.connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=10, isolation_level=None
             )
+            self._threads.connection.execute(f"PRAGMA mmap_size = {2**30}")  # lists are a third faster
         with closing(self._threads.connection.execute(query, values)) as cursor:
             return cursor.fetchall()
 
