@@ -11,9 +11,13 @@ TOKEN = "TELPERION_TOKEN"
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument("sky", nargs="?", type=Path, help="folder that a stream fills (-o sky+FOLDER); without: uploads alone")
+    parser.add_argument(
+        "sky", nargs="?", type=Path, help="folder that a stream fills (-o sky+FOLDER); without: uploads alone"
+    )
     parser.add_argument("-m", "--model", default="elasticc", help="answers uploads: a shipped classifier or a folder")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; others than this machine's need a token")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at; others than this machine's need a token"
+    )
     parser.add_argument("--port", type=int, default=8765, help="0: any that is free")
     parser.add_argument("--token", default="", help=f"whoever asks must know it; better in the environment, as {TOKEN}")
     parser.add_argument("--open", action="store_true", help="other machines may read and upload without a token")

@@ -112,7 +112,8 @@ def router(site: Site) -> APIRouter:
         },
     )  # fmt: skip
     async def classify(
-        request: Request, unit: Annotated[str, Query(max_length=20, description="of fluxes: njy, ujy or fluxcal")] = "njy"
+        request: Request,
+        unit: Annotated[str, Query(max_length=20, description="of fluxes: njy, ujy or fluxcal")] = "njy",
     ) -> Response:
         """CSV or Parquet in the body, columns as the page Upload explains them. Nothing is kept.
 
@@ -202,4 +203,3 @@ def _nodes(tree: Taxonomy) -> list[schemas.Node]:
 
 def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-

@@ -27,7 +27,9 @@ from telperion.portal.site import Site
 from telperion.portal.templating import render
 from telperion.serve.sky import Sky
 
-DESCRIPTION = "Objects of a sky as they are classified along a tree of classes, and answers to light curves of your own."
+DESCRIPTION = (
+    "Objects of a sky as they are classified along a tree of classes, and answers to light curves of your own."
+)
 
 
 def create_app(settings: Settings, model: Model, sky: Sky | None = None) -> Guard:
@@ -102,7 +104,9 @@ def _problem(site: Site, request: Request, status: int, detail: str, headers: An
     return found
 
 
-def serve(settings: Settings, model: Model, sky: Sky | None = None, *, ready: Callable[[str], None] | None = None) -> None:
+def serve(
+    settings: Settings, model: Model, sky: Sky | None = None, *, ready: Callable[[str], None] | None = None
+) -> None:
     """Serve the portal until it is interrupted.
 
     Parameters

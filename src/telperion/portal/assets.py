@@ -43,7 +43,9 @@ def assets() -> dict[str, Asset]:
 
     walk(files("telperion.portal") / "static", "")
     for name, asset in found.items():
-        if asset.kind == "text/css":  # what a style sheet asks for is to have the same address as where a page asks for it
+        if (
+            asset.kind == "text/css"
+        ):  # what a style sheet asks for is to have the same address as where a page asks for it
             data = _URL.sub(lambda url: f'url("/static/{url[1]}?v={found[url[1]].mark}")', asset.data.decode()).encode()
             found[name] = Asset(data, asset.kind, sha256(data).hexdigest()[:10])
     return found

@@ -19,8 +19,8 @@ SIGMA = 5.0
 _ELSEWHERE = ("ra", "decl")
 _WORDS = {
     "mwebv": "E(B−V)", "redshift": "redshift", "redshift_final": "redshift, final", "specz": "redshift, spectrum",
-    "photoz": "redshift, photometric", "snsep": "separation, arcsec", "logmass": "log mass", "dec": "Dec, deg", "ra": "RA, deg",
-    "sqradius": "squared radius", "ddf": "deep field",
+    "photoz": "redshift, photometric", "snsep": "separation, arcsec", "logmass": "log mass", "dec": "Dec, deg",
+    "ra": "RA, deg", "sqradius": "squared radius", "ddf": "deep field",
 }  # fmt: skip
 
 TABLE_ROWS = 300
@@ -73,7 +73,9 @@ def light_curve_summary(shown: Shown) -> str:
         peak = bright[np.argmax(curves.flux[bright])]
         magnitude = magnitudes(curves.flux[peak : peak + 1])[0]
         since = days(float(curves.time[peak] - shown.zero))
-        text += f" Brightest: {decimals(magnitude)} mag in {BANDS[curves.band[peak]]}, {since} after the first detection."
+        text += (
+            f" Brightest: {decimals(magnitude)} mag in {BANDS[curves.band[peak]]}, {since} after the first detection."
+        )
     return text
 
 
@@ -104,12 +106,11 @@ def promises(shown: Shown) -> list[Step]:
     if not len(track):
         return []
     changes = np.flatnonzero(np.diff(track.confident, prepend=-1) != 0)
+    nodes = track.confident
     return [
-        Step(
-            tree.nodes[track.confident[k]], path_of(shown, int(track.confident[k])), float(track.days[k]), k == changes[-1]
-        )
+        Step(tree.nodes[nodes[k]], path_of(shown, int(nodes[k])), float(track.days[k]), bool(k == changes[-1]))
         for k in changes
-    ]  # fmt: skip
+    ]
 
 
 def path_of(shown: Shown, node: int) -> str:
@@ -163,7 +164,9 @@ def context_rows(context: Mapping[str, NDArray[np.float64]]) -> list[tuple[str, 
     for name, value in known.items():
         if name in _ELSEWHERE or name.endswith("_err") or "_magerr_" in name:
             continue
-        error = known.get(f"{name}_err", known.get(name.replace("_mag_", "_magerr_"), np.nan) if "_mag_" in name else np.nan)
+        error = known.get(
+            f"{name}_err", known.get(name.replace("_mag_", "_magerr_"), np.nan) if "_mag_" in name else np.nan
+        )
         lead, _, rest = name.partition("_")
         if lead in ("hostgal", "hostgal2") and rest:
             host = "host" if lead == "hostgal" else "second host"
@@ -175,7 +178,7 @@ def context_rows(context: Mapping[str, NDArray[np.float64]]) -> list[tuple[str, 
 
 
 def to_csv(shown: Shown) -> str:
-    """Give the light curve as a file that can be uploaded again; a name that a spreadsheet would reckon with is marked."""
+    """Give the light curve as a file to upload again; a name that a spreadsheet would reckon with is marked."""
     curves = shown.curves
     lines = ["object_id,time,band,flux,flux_err,detected"]
     name = shown.object_id.replace('"', '""').replace("\n", " ").replace("\r", " ")

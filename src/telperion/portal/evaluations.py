@@ -1,4 +1,4 @@
-"""What was measured of a classifier, kept beside the portal: how reliable its probabilities are, what it takes for what.
+"""What was measured of a classifier, kept beside the portal: reliability, confusion, scores by phase.
 
 Figures come from ``scores.json`` of ``telperion evaluate``, the classifier's fingerprint with them: those of another
 version are not shown.
@@ -95,7 +95,13 @@ def keep_measured(path: str | Path, fingerprint: str, reports: Sequence[Path], d
                 level["reliability"] = [_short(row) for row in level["reliability"]]
                 for derived in ("support", "precision", "recall", "f1", "summary"):
                     del level[derived]
-    document = {"format": FORMAT, "fingerprint": fingerprint, "data": data or found.data, "command": found.command, "runs": runs}
+    document = {
+        "format": FORMAT,
+        "fingerprint": fingerprint,
+        "data": data or found.data,
+        "command": found.command,
+        "runs": runs,
+    }
     Path(path).write_text(json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n", encoding="utf-8")
 
 

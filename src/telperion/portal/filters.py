@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from telperion.serve.sky import Wanted
+from telperion.serve.sky import Sort, Wanted
 from telperion.taxonomy import Taxonomy
 
-SORTS = {
+SORTS: dict[Sort, str] = {
     "follow-up": "what to follow up tonight",
     "newest": "latest alert first",
     "surest": "surest first",
@@ -48,7 +48,7 @@ class Filters:
     most_days: float | None = None
     least_rows: int = 0
     text: str = ""
-    sort: str = "follow-up"
+    sort: Sort = "follow-up"
     wrong: tuple[str, ...] = ()
 
     @classmethod
@@ -57,7 +57,8 @@ class Filters:
 
         Examples
         --------
-        >>> Filters.of({"node": "SN", "least": ".5", "most_days": "x"}, Taxonomy("toy", {"Alert": {"SN": {}, "AGN": {}}}))
+        >>> tree = Taxonomy("toy", {"Alert": {"SN": {}, "AGN": {}}})
+        >>> Filters.of({"node": "SN", "least": ".5", "most_days": "x"}, tree)
         Filters(node='SN', promised=False, least=0.5, ..., wrong=("days must be a number above zero, not 'x'",))
         """
         wrong = []
@@ -68,12 +69,21 @@ class Filters:
         least = _number(query.get("least", ""), 0, 1, "the probability must be 0 to 1", wrong) or 0.0
         most_days = _number(query.get("most_days", ""), 0, 1e6, "days must be a number above zero", wrong)
         rows = _number(query.get("least_rows", ""), 0, 1e9, "rows must be a number above zero", wrong) or 0
-        sort = query.get("sort", "") or "follow-up"
-        if sort not in SORTS:
-            wrong.append(f"there is no order {sort[:60]!r}")
-            sort = "follow-up"
+        asked = query.get("sort", "") or "follow-up"
+        sort = next((each for each in SORTS if each == asked), None)
+        if sort is None:
+            wrong.append(f"there is no order {asked[:60]!r}")
         text = query.get("text", "").strip()[:_LONGEST_TEXT]
-        return cls(node, query.get("promised", "") in ("1", "on", "true"), least, most_days, int(rows), text, sort, tuple(wrong))
+        return cls(
+            node,
+            query.get("promised", "") in ("1", "on", "true"),
+            least,
+            most_days,
+            int(rows),
+            text,
+            sort or "follow-up",
+            tuple(wrong),
+        )
 
     @property
     def wanted(self) -> Wanted:
@@ -86,7 +96,8 @@ class Filters:
     def address(self, **changes: str) -> str:
         """Give the query of an address, without what is as usual."""
         parts = {
-            "node": self.node, "promised": "1" if self.promised else "", "least": f"{self.least:g}" if self.least else "",
+            "node": self.node, "promised": "1" if self.promised else "",
+            "least": f"{self.least:g}" if self.least else "",
             "most_days": "" if self.most_days is None else f"{self.most_days:g}",
             "least_rows": f"{self.least_rows}" if self.least_rows else "", "text": self.text,
             "sort": "" if self.sort == "follow-up" else self.sort,

@@ -59,6 +59,7 @@ class Guard:
         self._buckets = Buckets(settings.rate, settings.burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Look at a request, and hand it on or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -67,7 +68,7 @@ class Guard:
         if refusal := self._refusal(scope, headers):
             await refusal(scope, receive, answer)
             return
-        await self._app(scope, self._counted(scope, headers, receive), answer)
+        await self._app(scope, self._counted(scope, receive), answer)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> Response | None:
         path, method = str(scope["path"]), str(scope["method"])
@@ -101,7 +102,7 @@ class Guard:
         length = headers.get("content-length", "0")
         return not length.isascii() or not length.isdigit() or int(length[:20]) > self._most(path)
 
-    def _counted(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Receive:
+    def _counted(self, scope: Scope, receive: Receive) -> Receive:
         """Count what comes in, and stop reading where it is too much, whatever was announced."""
         most, taken = self._most(str(scope["path"])), 0
 

@@ -88,13 +88,15 @@ def shown(classifier: Classifier, name: str, curves: LightCurves) -> Shown:
 
 
 def _repeated(curves: LightCurves, times: int) -> LightCurves:
+    def tiled(values: NDArray) -> NDArray:
+        return np.tile(values, times)
+
     return LightCurves(
-        np.arange(times).astype(np.str_),
-        np.arange(times + 1) * curves.n_rows,
-        *(np.tile(getattr(curves, name), times) for name in ("time", "band", "flux", "flux_err", "detected")),
+        np.arange(times).astype(np.str_), np.arange(times + 1) * curves.n_rows, tiled(curves.time), tiled(curves.band),
+        tiled(curves.flux), tiled(curves.flux_err), tiled(curves.detected),
         context={name: np.repeat(values, times) for name, values in curves.context.items()},
         dereddened=curves.dereddened,
-    )
+    )  # fmt: skip
 
 
 def _known(classifier: Classifier, curves: LightCurves, when: NDArray[np.float64]) -> LightCurves:

@@ -39,7 +39,7 @@ class Buckets:
         self._lock = threading.Lock()
 
     def wait(self, client: str, cost: float = 1.0) -> float:
-        """Take tokens for a request; 0 if there were enough, else the seconds until there will be, and none is taken."""
+        """Take tokens; 0 if there were enough, else the seconds until there will be, and none is taken."""
         if self._rate <= 0:
             return 0.0
         with self._lock:

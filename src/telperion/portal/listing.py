@@ -53,7 +53,8 @@ def rows(found: Sequence[Listed], tree: Taxonomy) -> list[Row]:
     leaves = tree.leaves
     order = np.argsort(-probabilities[:, leaves], axis=1, kind="stable")[:, :NAMED]
     above = {
-        name: " › ".join(tree.nodes[k] for k in np.flatnonzero(tree.ancestors[place]) if k) for place, name in enumerate(tree.nodes)
+        name: " › ".join(tree.nodes[k] for k in np.flatnonzero(tree.ancestors[place]) if k)
+        for place, name in enumerate(tree.nodes)
     }  # fmt: skip
     made = []
     for each, said, best in zip(found, probabilities, leaves[order], strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
@@ -36,7 +38,7 @@ def router(site: Site) -> APIRouter:
             wrong.append("this place in the list is not known: here is its beginning")
             found = sky.objects(filters.wanted, limit=PAGE + 1)
         more = sky.cursor(found[PAGE - 1], filters.wanted) if len(found) > PAGE else ""
-        values = {
+        values: dict[str, Any] = {
             "filters": filters, "rows": rows(found[:PAGE], sky.tree), "more": more, "version": version,
             "count": sky.count(filters.wanted), "wrong": wrong,
         }  # fmt: skip
@@ -48,7 +50,7 @@ def router(site: Site) -> APIRouter:
         )  # fmt: skip
 
     @made.get("/rows")
-    def some(ids: list[str] = Query(alias="id", max_length=_MOST_LIVE)) -> Response:
+    def some(ids: Annotated[list[str], Query(alias="id", max_length=_MOST_LIVE)]) -> Response:
         """Give the rows of some objects, for a page that shows them already."""
         sky = site.need_sky()
         known = [sky.object(each) for each in ids]

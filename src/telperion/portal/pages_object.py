@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 
@@ -65,7 +67,7 @@ def object_page(
         int(track.confident[-1]) if said else -1,
         int(track.leaf[-1]) if said else -1,
     )
-    place = {name: float(shown.curves.context.get(name, [float("nan")])[0]) for name in ("ra", "decl")}
+    place: dict[str, Any] = {name: float(shown.curves.context.get(name, [float("nan")])[0]) for name in ("ra", "decl")}
     return render(
         site, "object.html", here=here, shown=shown, tree=tree, said=said, links=links, version=version, live=live,
         **place, context=charts.context_rows(shown.curves.context),

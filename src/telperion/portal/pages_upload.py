@@ -100,7 +100,9 @@ def router(site: Site) -> APIRouter:
         """Show one object of a file."""
         if (found := one(key, n)) is None:
             return render(site, "missing.html", status=404, here="upload", object_id="")
-        links = {name: f"/answer{end}?key={key}&n={n}" for name, end in (("csv", ".csv"), ("neighbours", "/neighbours"))}
+        links = {
+            name: f"/answer{end}?key={key}&n={n}" for name, end in (("csv", ".csv"), ("neighbours", "/neighbours"))
+        }
         curves = kept(key)
         if curves is not None and len(curves) > 1:
             links["all"] = f"/answers?key={key}"

@@ -71,7 +71,9 @@ class Settings:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than zero")
         if self.rate < 0 or (self.rate > 0 and self.burst < 1):
-            raise ValueError(f"rate and burst are {self.rate:g} and {self.burst:g}, expected 0, or a burst of 1 or more")
+            raise ValueError(
+                f"rate and burst are {self.rate:g} and {self.burst:g}, expected 0, or a burst of 1 or more"
+            )
         if self.token and len(self.token) < _SHORTEST_TOKEN:
             raise ValueError(f"the token has {len(self.token)} characters, expected {_SHORTEST_TOKEN} or more")
         if not self.loopback and not self.token and not self.open:
@@ -119,7 +121,7 @@ def _without_port(name: str) -> str:
 
 
 def _is_address(name: str) -> bool:
-    """An address is no name: no server of names can bend it."""
+    """Say whether this is an address: no server of names can bend that."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from telperion.portal.shown import Shown, Track
 from telperion.serve.sky import Known, Sky
 
@@ -10,7 +12,8 @@ def shown_of(sky: Sky, known: Known) -> Shown:
     """Give what a page shows of an object of a sky."""
     answers = known.answers
     track = Track(
-        answers.alert_time, answers.days, answers.n_rows, answers.probabilities, answers.leaf, answers.confident
-    )
+        answers.alert_time, answers.days, answers.n_rows.astype(np.int64), answers.probabilities, answers.leaf,
+        answers.confident,
+    )  # fmt: skip
     kind = str(answers.context[-1]) if len(answers) else ""
     return Shown(known.light_curve, track, sky.tree, sky.name, sky.version, sky.level, kind)

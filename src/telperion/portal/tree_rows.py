@@ -51,7 +51,8 @@ def tree_rows(
 
     Examples
     --------
-    >>> root = tree_rows(Taxonomy("toy", {"Alert": {"SN": {"SNIa": {}}, "AGN": {}}}), np.array([1, 0.9, 0.1, 0.9]), 1, 3)
+    >>> tree = Taxonomy("toy", {"Alert": {"SN": {"SNIa": {}}, "AGN": {}}})
+    >>> root = tree_rows(tree, np.array([1, 0.9, 0.1, 0.9]), 1, 3)
     >>> root.sure, [(row.name, row.promised) for row in root.below], root.below[0].below[0].decided
     (True, [('SN', True), ('AGN', False)], True)
     """

@@ -20,7 +20,9 @@ class Column:
 
 
 ROWS = (
-    Column("object_id", "name of the object; without this column all rows are of one object", ("diaObjectId", "oid", "id")),
+    Column(
+        "object_id", "name of the object; without this column all rows are of one object", ("diaObjectId", "oid", "id")
+    ),
     Column("time", "MJD (TAI) of the observation", ("mjd", "midpointMjdTai", "midPointTai"), needed=True),
     Column("band", "one of u g r i z y", ("filter", "passband", "fid", "filterName"), needed=True),
     Column("flux", "difference flux, in the unit chosen below; may be negative", ("psfFlux", "psFlux", "fluxcal")),

@@ -55,7 +55,9 @@ def _from_csv(data: bytes, unit: str, settings: Settings) -> LightCurves:
         line = data[: error.start].count(b"\n") + 1
         raise UploadError([Fault(line, "", "this is no text: expected CSV in UTF-8, or Parquet")]) from error
     if "\0" in text:
-        raise UploadError([Fault(text[: text.index("\0")].count("\n") + 1, "", "this is no text: it holds a zero byte")])
+        raise UploadError(
+            [Fault(text[: text.index("\0")].count("\n") + 1, "", "this is no text: it holds a zero byte")]
+        )
     rows = _rows(text)
     header, _ = next(rows, ([], 0))
     if len(set(header)) < len(header):
@@ -64,7 +66,9 @@ def _from_csv(data: bytes, unit: str, settings: Settings) -> LightCurves:
     names, wrong = match(header)
     if wrong:
         raise UploadError([Fault(1, "", each) for each in wrong])
-    cells, lines, faults = [], [], []
+    cells: list[list[str]] = []
+    lines: list[int] = []
+    faults: list[Fault] = []
     for row, line in rows:
         if len(lines) >= settings.most_rows:
             raise whole(f"there are more than {settings.most_rows:,} rows")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.message import Message
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 
 from telperion.portal.upload_rows import whole
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _LONGEST_FIELD = 4096
 _MOST_PARTS = 10
@@ -89,10 +93,14 @@ async def read_form(content_type: str, stream: AsyncIterator[bytes], most: int) 
     message = Message()
     message["content-type"] = content_type
     boundary = message.get_param("boundary")
-    if message.get_content_type() != "multipart/form-data" or not isinstance(boundary, str) or not 0 < len(boundary) <= 70:
+    if (
+        message.get_content_type() != "multipart/form-data"
+        or not isinstance(boundary, str)
+        or not 0 < len(boundary) <= 70
+    ):
         raise whole("this is no form with a file")
     reader = _Reader(most)
-    calls: Mapping[str, object] = {
+    calls: MultipartCallbacks = {
         "on_part_begin": reader.begin, "on_part_data": reader.data, "on_part_end": reader.end,
         "on_header_field": reader.header, "on_header_value": reader.value, "on_header_end": reader.header_end,
     }  # fmt: skip

@@ -1,8 +1,8 @@
-"""Read an uploaded Parquet file in a process that is capped: ``python -m telperion.portal.upload_parquet ROWS OBJECTS``.
+"""Read an uploaded Parquet file in a process that is capped.
 
-The bytes come in by standard input, a table goes out by standard output in Arrow's stream format. Whatever a made-up
-file does to the reader, it does to this process: it has a limit of memory and time and writes nothing. It ends with
-status 2 and a line for people where the file is refused.
+``python -m telperion.portal.upload_parquet ROWS OBJECTS``: the bytes come in by standard input, a table goes out by
+standard output in Arrow's stream format. Whatever a made-up file does to the reader, it does to this process: it has a
+limit of memory and time and writes nothing. It ends with status 2 and a line for people where the file is refused.
 """
 
 from __future__ import annotations
