@@ -40,6 +40,8 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 
 html_theme = "furo"
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
 html_title = f"Telperion {release}"
 html_math_renderer = "mathml"
 html_copy_source = False
