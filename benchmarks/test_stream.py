@@ -20,6 +20,8 @@ from telperion.formats.packets import decode_alerts
 from telperion.lightcurves import LightCurves
 from telperion.serve.avro_messages import AvroMessages
 from telperion.serve.engine import Engine
+from telperion.serve.sky_messages import SkyMessages
+from telperion.serve.sky_sink import SkySink
 from telperion.serve.store import Store
 from telperion.serve.stream import provenance
 from telperion.serve.taken import Origin, Taken
@@ -118,10 +120,11 @@ def before(alerts: Alerts) -> Alerts:
     return replace(alerts, alert_id=-alerts.alert_id, alert_time=time, rows=kept, offsets=offsets)
 
 
+@pytest.mark.parametrize("output", ["avro", "sky"])
 @pytest.mark.parametrize("cutouts", [False, True], ids=["bare", "cutouts"])
 @pytest.mark.parametrize("known", [True, False], ids=["known", "new"])
 @pytest.mark.parametrize("settle", [0.0, 3.0])
-def test_packets_to_committed_answers(benchmark, night_of, tmp_path, known, cutouts, settle):
+def test_packets_to_committed_answers(benchmark, night_of, tmp_path, known, cutouts, settle, output):
     packets, classifier = night_of[cutouts], load("elasticc")
     at_once = 2000 if not cutouts else 400
     warm = tmp_path / "warm"
@@ -138,9 +141,15 @@ def test_packets_to_committed_answers(benchmark, night_of, tmp_path, known, cuto
         shutil.rmtree(tmp_path / "now", ignore_errors=True)
         shutil.copytree(warm, tmp_path / "now")
         store = Store(tmp_path / "now", "v")
-        encoder = AvroMessages(provenance(classifier, "elasticc")).encode
-        engine = Engine(classifier, store, settle=settle)
-        return (Worker(Given(packets, at_once), engine, store, [(Counted(), encoder)]),), {}
+        engine, about = Engine(classifier, store, settle=settle), provenance(classifier, "elasticc")
+        if output == "avro":
+            avro = AvroMessages(about)
+            sinks = [(Counted(), lambda answers, _: avro.encode(answers))]
+        else:
+            skies = SkyMessages(about, classifier.mix)
+            shutil.rmtree(tmp_path / "sky", ignore_errors=True)
+            sinks = [(SkySink(tmp_path / "sky"), lambda answers, shown: skies.encode(answers, shown().as_observed()))]
+        return (Worker(Given(packets, at_once), engine, store, sinks),), {}
 
     def run(worker: Worker) -> None:
         worker.resume()

@@ -104,7 +104,7 @@ def test_what_is_required_is_what_is_imported():
     packages = imported - set(sys.stdlib_module_names) - {"telperion"}
     names = {"sklearn": "scikit-learn"}
     assert {names.get(name, name.replace("_", "-")) for name in packages} == requirements(
-        "train", "boost", "plots", "rocket", "stream", "tune", "brokers"
+        "train", "boost", "plots", "rocket", "stream", "tune", "brokers", "web"
     )
 
 

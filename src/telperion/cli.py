@@ -22,6 +22,7 @@ from telperion.commands.aliens import add_aliens
 from telperion.commands.card import add_card
 from telperion.commands.export import add_export
 from telperion.commands.rank import add_rank
+from telperion.commands.serve import add_serve
 from telperion.commands.simulate import add_simulate
 from telperion.commands.stream import add_stream
 from telperion.commands.train import add_changes, add_storage, add_train
@@ -169,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     add_aliens(add("aliens", help="let a classifier know what is strange, by labelled objects that taught it nothing"))
     add_export(add("export", help="write a classifier as one ONNX file, for pipelines without Telperion"))
     add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
+    add_serve(add("serve", help="show a sky in the browser as it is classified, and answer uploads"))
     add_rank(add("rank", help="order live objects for a night's spectroscopy"))
     return parser
 

@@ -18,6 +18,7 @@ from telperion.formats.packets import decode_alerts
 from telperion.serve.avro_messages import AvroMessages, ElasticcMessages
 from telperion.serve.engine import Engine
 from telperion.serve.json_messages import JsonMessages, LasairMessages
+from telperion.serve.sky_sink import SkyMessages
 from telperion.serve.store import Store
 from telperion.serve.stream import provenance
 from telperion.serve.taken import Origin, Taken
@@ -102,6 +103,9 @@ def ask(flagship, tmp_path) -> Callable[..., Outcome]:
     encoders = [form.encode for form in (JsonMessages(about), AvroMessages(about), ElasticcMessages(about))]
     encoders.append(LasairMessages(about, topic="t", url="https://x/{objectId}").encode)
     encoders.append(lambda answers: [b"table"] * min(1, answers.to_arrow(about).num_rows))
+    encoders = [lambda answers, _, form=form: form(answers) for form in encoders]
+    skies = SkyMessages(about, flagship.mix)
+    encoders.append(lambda answers, shown: skies.encode(answers, shown().as_observed()))
     runs = []
 
     def go(values, size=50):

@@ -12,6 +12,7 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
@@ -19,6 +20,7 @@ pytest.importorskip("numba", reason="the stream needs telperion[stream]")
 from telperion.cli import main
 from telperion.serve import run as module
 from telperion.serve.run import run
+from telperion.serve.sky import Sky, Wanted
 from telperion.serve.stream import Stream
 from telperion.serve.worker import COUNTS
 from telperion.simulate.save_night import save_night
@@ -75,6 +77,25 @@ def test_a_folder_is_answered_to_its_end_and_accounted_for(folder, packets, tmp_
     assert main(arguments) == 0  # all is answered
     assert account(capsys.readouterr().out)["packets"] == len(packets)
     assert len(ids(tmp_path / "a.jsonl")) == len(packets)
+
+
+def test_a_sky_holds_what_the_other_outputs_say_however_often_it_is_said(folder, packets, tmp_path):
+    places = [f"sky+{tmp_path / 'sky'}", str(tmp_path / "a.jsonl")]
+    for state in ("state", "other-state"):  # the second one begins anew and says all again
+        assert main(["stream", str(folder), "-o", *places, "-s", str(tmp_path / state)]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    said, sky = {line["alertId"]: line for line in lines}, Sky(tmp_path / "sky")
+    names = {line["objectId"] for line in lines}
+    assert sky.count(Wanted()) == len(names)
+    found = 0
+    for name in names:
+        known = sky.object(name)
+        found += len(known.answers)
+        assert known.light_curve.n_rows >= known.answers.n_rows[-1]
+        for alert, chances in zip(known.answers.alert_id.tolist(), known.answers.probabilities, strict=True):
+            ours = [said[alert]["probabilities"][node] for node in sky.nodes]
+            np.testing.assert_allclose(chances, ours, atol=1e-5)
+    assert found == len(packets) == len(said)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -14,7 +14,7 @@ def add_stream(stream: argparse.ArgumentParser) -> None:
     stream.add_argument("source", help="kafka://HOST:PORT/TOPIC, or a file or folder of alerts")
     stream.add_argument("-m", "--model", default="elasticc", help="a shipped classifier or a folder")
     stream.add_argument("-o", "--output", dest="outputs", nargs="+", required=True, metavar="[FORMAT+]PLACE", help=(
-        "kafka://HOST:PORT/TOPIC, FILE.jsonl or FOLDER; FORMAT is avro, elasticc, json, lasair or parquet"
+        "kafka://HOST:PORT/TOPIC, FILE.jsonl or FOLDER; FORMAT is avro, elasticc, json, lasair, parquet or sky"
     ))  # fmt: skip
     stream.add_argument("-s", "--state", type=Path, required=True, help="folder that keeps what is known of objects")
     stream.add_argument("--dead", default="", help="topic or file for packets that cannot be read")

@@ -25,12 +25,14 @@ from telperion.serve.folders import LinesFile, ParquetFolder
 from telperion.serve.json_messages import JsonMessages, LasairMessages
 from telperion.serve.outbox import Sink
 from telperion.serve.registry import Registry
+from telperion.serve.sky_messages import SkyMessages
+from telperion.serve.sky_sink import SkySink
 from telperion.serve.store import LARGEST, Store
 from telperion.serve.taken import Source
 from telperion.serve.worker import Encoder, Lookup, Worker
 from telperion.simulate.packets import shipped_schema
 
-_FORMATS = ("avro", "elasticc", "json", "lasair", "parquet")
+_FORMATS = ("avro", "elasticc", "json", "lasair", "parquet", "sky")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Stream:
     outputs : tuple of str
         ``kafka://host:port/topic`` (our own Avro), a file ``.jsonl`` (a line an answer) or a folder (Parquet). Before
         each may stand what is written, as in ``elasticc+kafka://...`` or ``lasair+notes.jsonl``: one of avro, elasticc,
-        json, lasair, parquet.
+        json, lasair, parquet, sky (a folder, with the light curves: `telperion.serve.sky.Sky`).
     state : path
         The store; several workers have folders in it.
     model : str
@@ -127,7 +129,7 @@ class Stream:
         keep = Filter.parse(self.keep, classifier.tree).mask if self.keep else None
         store = Store(self.folder(number), about.version, largest=self.largest, durable=self.durable)
         try:
-            sinks = [self._output(text, number, about) for text in self.outputs]
+            sinks = [self._output(text, number, about, classifier.mix) for text in self.outputs]
             dead = self._sink(self.dead or str(Path(self.state) / "dead.jsonl"), "json", number)
             engine = Engine(classifier, store, settle=self.settle)
             made: list[Worker] = []
@@ -187,22 +189,29 @@ class Stream:
 
         return look
 
-    def _output(self, text: str, number: int, about: Provenance) -> tuple[Sink, Encoder]:
+    def _output(self, text: str, number: int, about: Provenance, mix: NDArray[np.float64]) -> tuple[Sink, Encoder]:
         form, plus, place = text.partition("+")
         if not plus or form not in _FORMATS:
             form, place = "", text
         if not form:
             form = "avro" if KAFKA.fullmatch(place) else "json" if place.endswith(".jsonl") else "parquet"
+        if form == "sky":
+            if "://" in place:
+                raise ValueError(f"{place}: a sky goes into a folder")
+            skies = SkyMessages(about, mix)
+            sky = SkySink(place, durable=self.durable)  # one of all workers
+            return sky, lambda answers, shown: skies.encode(answers, shown().as_observed())
         sink = self._sink(place, form, number)
         if form == "parquet":
-            return sink, lambda answers: [_stream(answers.to_arrow(about))] if len(answers) else []
+            return sink, lambda answers, _: [_stream(answers.to_arrow(about))] if len(answers) else []
         kinds: dict[str, Callable[[], Any]] = {
             "avro": lambda: AvroMessages(about),
             "elasticc": lambda: ElasticcMessages(about),
             "json": lambda: JsonMessages(about),
             "lasair": lambda: LasairMessages(about, topic=self.topic, url=self.url),
         }
-        return sink, kinds[form]().encode
+        encode = kinds[form]().encode
+        return sink, lambda answers, _: encode(answers)
 
     def _sink(self, place: str, form: str, number: int) -> Sink:
         if match := KAFKA.fullmatch(place):

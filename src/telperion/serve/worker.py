@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,11 @@ from telperion.serve.outbox import Message, Sink, pack, unpack
 from telperion.serve.store import Store
 from telperion.serve.taken import Source, Taken
 
-Encoder = Callable[[Answers], Sequence[bytes]]
-"""Gives the message to each answer."""
+Shown = Callable[[], Alerts]
+"""Gives the alerts that a batch answers, one an answer."""
+
+Encoder = Callable[[Answers, Shown], Sequence[bytes]]
+"""Gives the message to each answer, or one of all; it may look at the alerts that they answer."""
 
 Lookup = Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]]
 """Gives columns of context at places, and where there are any."""
@@ -129,7 +133,8 @@ class Worker:
         kept = np.ones(len(answers), dtype=bool) if self._keep is None else self._keep(answers)
         if not kept.all():
             answers, place = answers[kept], place[kept]
-        messages = [self._messages(taken, encoder(answers), place, answers) for encoder in self._encoders]
+        shown = partial(_answered, taken.alerts, place)
+        messages = [self._messages(taken, encoder(answers, shown), place, answers) for encoder in self._encoders]
         if self._dead is not None:
             messages.append([_dead_letter(taken, packet, reason) for packet, reason in dead])
         counts = Counter({
@@ -210,6 +215,11 @@ class Worker:
         batch = Batch.join(parts)
         order = np.argsort(batch.packet, kind="stable")
         return replace(batch, answers=batch.answers[order], packet=batch.packet[order])
+
+
+def _answered(alerts: Alerts, packet: NDArray[np.int64]) -> Alerts:
+    """Choose the alerts of some packets, in their order."""
+    return alerts[np.searchsorted(alerts.packet, packet)]
 
 
 def _dead_letter(taken: Taken, packet: int, reason: str) -> Message:
