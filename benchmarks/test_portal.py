@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from telperion.lightcurves import LightCurves
+from telperion.rank.plan import Observing
 from telperion.serve.answers import Answers, Provenance
 from telperion.serve.outbox import Message
 from telperion.serve.sky import FILE, Sky, Wanted
@@ -18,6 +19,7 @@ from telperion.serve.sky_messages import SkyMessages
 from telperion.serve.sky_sink import SkySink
 from telperion.serve.taken import Origin
 from telperion.taxonomy import Taxonomy
+from telperion.tonight import score_sky
 
 N, AT_ONCE, ROWS, MANY = 100_000, 2000, 30, 200
 TREE = Taxonomy.load("elasticc")
@@ -140,3 +142,10 @@ def test_what_changed(benchmark, sky):
 def test_the_version(benchmark, sky):
     assert benchmark.pedantic(sky.version_now, rounds=200, warmup_rounds=5) > 0
     within(benchmark, 1)
+
+
+def test_scoring_tonight(benchmark, folder, sky):
+    night = Observing(float(sky.latest_alert()), recent=1000.0)
+    n = benchmark.pedantic(score_sky, args=(folder, night), rounds=1)
+    assert n == N
+    benchmark.extra_info["objects_per_second"] = round(N / benchmark.stats.stats.median)

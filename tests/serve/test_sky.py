@@ -104,7 +104,8 @@ def test_age_rows_and_text_select(sky):
     assert {each.object_id for each in everything(sky, Wanted(text="AWN-1"))} == {
         each.object_id for each in every if "awn-1" in each.object_id
     }
-    assert not everything(sky, Wanted(text="%")), "the text is no pattern"
+    for pattern in ("%", "_", "drawn!", "!", "d%n", "' OR 1 --"):
+        assert not everything(sky, Wanted(text=pattern)), "the text is no pattern"
 
 
 def test_an_object_has_its_light_curve_and_its_answers_in_their_order(sky, curves, classifier):

@@ -124,6 +124,16 @@ class SkySink:
         except sqlite3.Error as error:
             raise StoreError(f"{self.path} cannot be written: {error}") from error
 
+    def silence(self, before: float) -> None:
+        """Let objects without an alert since some time, MJD, have no score for follow-up until their next one."""
+        try:
+            with written(self._connection):
+                self._connection.execute(
+                    "UPDATE objects SET score = 0, up = 1 WHERE alert_time < ? AND (score > 0 OR up = 0)", (before,)
+                )
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path} cannot be written: {error}") from error
+
     # -- a batch -------------------------------------------------------------------------------------------------
 
     def _write(self, table: pa.Table) -> None:
