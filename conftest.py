@@ -21,6 +21,7 @@ class Printing(PythonEvaluator):
     """Runs a block and remembers what it printed."""
 
     def __call__(self, example: Example) -> None:
+        """Run it, and keep what it prints in its namespace."""
         with redirect_stdout(io.StringIO()) as printed:
             super().__call__(example)
         example.namespace[PRINTED] = printed.getvalue()

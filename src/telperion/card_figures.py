@@ -41,7 +41,7 @@ def figures_of(repeats: Sequence[Evaluation]) -> dict[str, Any]:
     leaves = {f"{day:g}": [run.phases[day]["leaves"] for run in repeats] for day in repeats[0].days}
     f1 = {day: [scores.macro.f1 for scores in several] for day, several in leaves.items()}
     found: dict[str, Any] = {"view": repeats[0].view, "context": repeats[0].context, "seeds": len(repeats)}
-    found[LEAF_F1] = {day: _short(np.mean(values)) for day, values in f1.items()}
+    found[LEAF_F1] = {day: _short(float(np.mean(values))) for day, values in f1.items()}
     if len(repeats) > 1:
         found[SPREAD] = {day: deviation(values) for day, values in f1.items()}
     found[CLASS_F1] = {
