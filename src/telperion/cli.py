@@ -19,6 +19,7 @@ from rich.markup import escape
 
 import telperion
 from telperion.commands.aliens import add_aliens
+from telperion.commands.card import add_card
 from telperion.commands.export import add_export
 from telperion.commands.rank import add_rank
 from telperion.commands.serve import add_serve
@@ -168,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_view(classify)
     classify.set_defaults(command=_classify)
+    add_card(add("card", help="print a classifier's model card as Markdown, or put figures on it"))
     add_aliens(add("aliens", help="let a classifier know what is strange, by labelled objects that taught it nothing"))
     add_export(add("export", help="write a classifier as one ONNX file, for pipelines without Telperion"))
     add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
