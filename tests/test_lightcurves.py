@@ -126,6 +126,12 @@ def test_dereddening_twice_is_refused():
         table().deredden().deredden()
 
 
+def test_dust_behind_which_no_flux_is_a_number_is_refused():
+    with pytest.raises(ValueError, match="not finite in 1 rows, first at object 'b'"):
+        table(context={"mwebv": [0.1, 100.0]}).deredden()
+    assert np.isfinite(table(context={"mwebv": [0.1, 15.0]}).deredden().flux).all()
+
+
 def test_dereddening_without_the_dust_is_refused():
     with pytest.raises(ValueError, match="mwebv is unknown for 1 objects, first 'b'"):
         table(context={"mwebv": [0.1, np.nan]}).deredden()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from rich.progress import Progress
 
 from telperion.calibrate import Calibration
@@ -63,6 +63,13 @@ class Answers:
             self, probabilities=self.probabilities[:, which], known=self.known[:, which], held=self.held[which],
             labels=self.labels[which], order=order,
         )  # fmt: skip
+
+    def at(self, days: ArrayLike) -> Answers:
+        """Select moments: those of `days`, d, that there are."""
+        which = np.isin(self.days, days)
+        return dataclasses.replace(
+            self, days=self.days[which], probabilities=self.probabilities[which], known=self.known[which]
+        )
 
 
 def ask(

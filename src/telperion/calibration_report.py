@@ -13,13 +13,14 @@ from rich.console import Console
 
 from telperion.calibrating import Answers
 from telperion.calibration_figures import depth_figure, error_phases_figure, node_reliability_figure
-from telperion.calibration_scores import Trust, are_right, trust_in
+from telperion.calibration_scores import Trust, are_right, class_errors, trust_in
 from telperion.calibration_tables import SHOWN
+from telperion.card_figures import CALIBRATION_ERROR, PROMISED, figures_of, without_roots
 from telperion.classifier import Classifier
 from telperion.encode.view import Context
 from telperion.evaluate import evaluate
 from telperion.page import Album
-from telperion.report import without_roots
+from telperion.scores import Evaluation
 from telperion.tables import DAYS, Table, day_name, to_markdown, to_rich
 from telperion.taxonomy import Taxonomy
 
@@ -65,7 +66,7 @@ def trust(
 
 
 def measured_card(classifier: Classifier, answers: Sequence[Answers], *, data: str, command: str) -> dict[str, Any]:
-    """Give the leaf macro F1 of a calibrated classifier on objects that taught it nothing, for its card.
+    """Give what a calibrated classifier is worth on objects that taught it nothing, for its card.
 
     Parameters
     ----------
@@ -73,6 +74,12 @@ def measured_card(classifier: Classifier, answers: Sequence[Answers], *, data: s
     answers : sequence of Answers
     data, command : str
         What the objects are called, and what measured them.
+
+    Returns
+    -------
+    dict
+        Objects, protocol, data, command, and ``figures`` by context and day: F1 of the leaves and of each class, the
+        largest calibration error of a leaf and, of a classifier that promises, what its usual level is worth.
 
     Raises
     ------
@@ -84,12 +91,16 @@ def measured_card(classifier: Classifier, answers: Sequence[Answers], *, data: s
         raise ValueError("the classifier is not calibrated")
     figures, n_objects = [], answers[0].labels.size
     for each in answers:
-        f1 = {}
-        for place in np.flatnonzero(np.isin(each.days, DAYS)):
-            said = calibration.apply(each.probabilities[place], each.known[place])
-            scores = evaluate(said, each.labels, tree, decided=classifier.decide(said))
-            f1[f"{each.days[place]:g}"] = round(scores["leaves"].macro.f1, 4)
-        figures.append({"view": classifier.view, "context": each.context, "seeds": 1, "leaf macro F1": f1})
+        shown = each.at(DAYS)
+        if not shown.days.size:
+            continue
+        phases = {}
+        for day, raw, known in zip(shown.days, shown.probabilities, shown.known, strict=True):
+            said = calibration.apply(raw, known)
+            phases[float(day)] = evaluate(said, shown.labels, tree, decided=classifier.decide(said))
+        figures.append(
+            figures_of([Evaluation(classifier.view, each.context, phases)]) | _trust_on_card(classifier, shown)
+        )
     return {
         "objects": n_objects,
         "protocol": f"measured on {n_objects:,} objects that taught it nothing",
@@ -97,6 +108,21 @@ def measured_card(classifier: Classifier, answers: Sequence[Answers], *, data: s
         "command": without_roots(command),
         "figures": figures,
     }
+
+
+def _trust_on_card(classifier: Classifier, answers: Answers) -> dict[str, Any]:
+    """Give calibration errors and what is promised, by day; nothing of a classifier that promises nothing."""
+    if classifier.promise is None:
+        return {}
+    level, leaves = classifier.promise.usual, classifier.tree.leaves
+    measured = {f"{each.days:g}": each for each in trust(classifier, [answers], level=level)}
+    kept = {day: each.promised for day, each in measured.items() if each.promised is not None}
+    worth = {
+        what: {day: round(float(getattr(scores, name)), 4) for day, scores in kept.items()}
+        for what, name in (("right", "coverage"), ("depth", "depth"), ("leaves", "at_leaf"))
+    }
+    errors = {day: round(float(class_errors(each.after)[leaves].max()), 4) for day, each in measured.items()}
+    return {CALIBRATION_ERROR: errors, PROMISED: {"level": level, **worth}}
 
 
 def always_right(

@@ -19,6 +19,7 @@ from rich.markup import escape
 
 import telperion
 from telperion.commands.aliens import add_aliens
+from telperion.commands.card import add_card
 from telperion.commands.export import add_export
 from telperion.commands.rank import add_rank
 from telperion.commands.serve import add_serve
@@ -86,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("-k", "--keep", type=Path, help="of the night: a new folder for packets, store and answers")
     demo.add_argument("-n", type=int, default=1520, help="of the night: light curves")
     demo.add_argument("--seed", type=int, default=1, help="of the night")
+    demo.add_argument("--web", action="store_true", help="show the night in the browser as it comes in, until Ctrl-C")
+    demo.add_argument("--port", type=int, default=8765, help="of --web; 0: any that is free")
+    demo.add_argument("--pause", type=float, default=1.5, help="of --web: seconds from one visit to the next")
     demo.set_defaults(command=_demo)
 
     tree = add("tree", help="draw a class tree")
@@ -165,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_view(classify)
     classify.set_defaults(command=_classify)
+    add_card(add("card", help="print a classifier's model card as Markdown, or put figures on it"))
     add_aliens(add("aliens", help="let a classifier know what is strange, by labelled objects that taught it nothing"))
     add_export(add("export", help="write a classifier as one ONNX file, for pipelines without Telperion"))
     add_stream(add("stream", help="classify alerts as they come, losing and doubling none"))
@@ -366,6 +371,16 @@ def _classify(arguments: argparse.Namespace) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> None:
+    if arguments.web:
+        if arguments.data is not None:
+            raise ValueError("--web shows a simulated night: telperion serve shows light curves of yours, sent to it")
+        from telperion.demo.web import watch
+
+        watch(
+            arguments.model, keep=arguments.keep, n=arguments.n, seed=arguments.seed, port=arguments.port,
+            pause=arguments.pause,
+        )  # fmt: skip
+        return
     if arguments.data is None:
         from telperion.demo.play import play
 

@@ -14,6 +14,7 @@ from telperion.bands import BANDS, EXTINCTION
 
 FORMAT_VERSION = b"1"
 _ROW_COLUMNS = {"time": np.float64, "band": np.int8, "flux": np.float32, "flux_err": np.float32, "detected": np.bool_}
+_THICK = 10.0  # mag of E(B-V), up to which a flux that a survey can measure stays one
 _NOT_CONTEXT = {"object_id", "label", *_ROW_COLUMNS}
 
 
@@ -353,15 +354,20 @@ class LightCurves:
         Raises
         ------
         ValueError
-            The fluxes are dereddened already, or E(B-V) is unknown for an object that has rows.
+            The fluxes are dereddened already, or E(B-V) is unknown for an object that has rows, or so large that fluxes
+            come to no number.
         """
         if self.dereddened:
             raise ValueError("the fluxes are dereddened already")
         ebv = np.asarray(self.context.get("mwebv", np.full(len(self), np.nan)))
         if (unknown := np.flatnonzero(np.isnan(ebv) & (self.lengths > 0))).size:
             raise ValueError(f"mwebv is unknown for {unknown.size} objects, first '{self.object_id[unknown[0]]}'")
-        factor = (10 ** (0.4 * EXTINCTION[self.band] * ebv[self.object_index])).astype(np.float32)
-        return self._with(flux=self.flux * factor, flux_err=self.flux_err * factor, dereddened=True)
+        with np.errstate(over="ignore"):
+            factor = (10 ** (0.4 * EXTINCTION[self.band] * ebv[self.object_index])).astype(np.float32)
+            flux, error = self.flux * factor, self.flux_err * factor
+        if np.fmax.reduce(ebv, initial=0.0) > _THICK:
+            self._reject(~(np.isfinite(flux) & np.isfinite(error)), "corrected for dust, the flux is not finite")
+        return self._with(flux=flux, flux_err=error, dereddened=True)
 
     # -- Arrow -------------------------------------------------------------------------------------------------
 

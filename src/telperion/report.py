@@ -16,6 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from telperion import __version__
+from telperion.card_figures import figures_of, without_roots
 from telperion.figures import (
     FEWEST,
     class_phases_figure,
@@ -35,7 +36,6 @@ from telperion.tables import (
     class_table,
     comparison_table,
     day_name,
-    deviation,
     recall_table,
     shown_days,
     summary_table,
@@ -92,48 +92,49 @@ def read_scores(path: str | Path) -> list[tuple[str, Evaluation]]:
     return [(entry["name"], Evaluation.from_dict(entry)) for entry in record["runs"]]
 
 
-def model_card(path: str | Path) -> dict[str, Any]:
-    """Sum up the ``scores.json`` of a cross-validation for a classifier's card: leaf macro F1 by view, context and day.
+def model_card(*paths: str | Path) -> dict[str, Any]:
+    """Sum up the ``scores.json`` of a cross-validation, or of evaluations, for a classifier's card.
 
     Paths from the root of a machine are cut to their last name: a card goes out into the world.
+
+    Parameters
+    ----------
+    *paths : path
+        One or, of evaluations in several contexts, some.
+
+    Returns
+    -------
+    dict
+        Objects, protocol, data, command, and ``figures``: F1 of the leaves by view, context, day and class.
 
     Raises
     ------
     ValueError
-        The scores are of several runs.
+        The scores are of several classifiers or objects, or twice of one view and context.
     """
-    record, runs = json.loads(Path(path).read_text(encoding="utf-8")), read_scores(path)
-    if len({name for name, _ in runs}) != 1:
-        raise ValueError(f"{path} has scores of {len({name for name, _ in runs})} runs, a card is about one")
-    figures = []
-    for repeats in by_name(runs).values():
-        f1 = {day: [run.phases[day]["leaves"].macro.f1 for run in repeats] for day in repeats[0].days}
-        figures.append({
-            "view": repeats[0].view,
-            "context": repeats[0].context,
-            "seeds": len(repeats),
-            "leaf macro F1": {f"{day:g}": round(float(np.mean(values)), 4) for day, values in f1.items()},
-            "spread over seeds": {f"{day:g}": deviation(values) for day, values in f1.items()},
-        })  # fmt: skip
-    n_objects = next(iter(runs[0][1].phases.values()))["leaves"].n_objects
+    records = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+    about = {(Path(record["data"]).name, record["command"].startswith("telperion crossvalidate")) for record in records}
+    runs = [each for path in paths for each in read_scores(path)]
+    sizes = {next(iter(run.phases.values()))["leaves"].n_objects for _, run in runs}
+    if (several := len({name for name, _ in runs})) != 1:
+        raise ValueError(f"{paths[0]} has scores of {several} runs, a card is about one")
+    if len(about) > 1 or len(sizes) > 1:
+        raise ValueError(
+            f"the scores are of {max(len(about), len(sizes))} sets of objects, a card's figures are of one"
+        )
+    ((data, crossed),), (n_objects,) = about, sizes
+    gathered: dict[tuple[str, str], list[Evaluation]] = {}
+    for _, run in runs:
+        gathered.setdefault((run.view, run.context), []).append(run)
+    if not crossed and (twice := [kind for kind, repeats in gathered.items() if len(repeats) > 1]):
+        raise ValueError(f"the view {twice[0][0]} with context {twice[0][1]} is scored twice")
     return {
         "objects": n_objects,
-        "protocol": f"cross-validated on {n_objects:,} objects",
-        "data": Path(record["data"]).name,
-        "command": without_roots(record["command"]),
-        "figures": figures,
+        "protocol": f"{'cross-validated' if crossed else 'measured'} on {n_objects:,} objects",
+        "data": data,
+        "command": "; ".join(without_roots(record["command"]) for record in records),
+        "figures": [figures_of(repeats) for repeats in gathered.values()],
     }
-
-
-def without_roots(command: str) -> str:
-    """Cut paths from the root of a machine to their last name.
-
-    Examples
-    --------
-    >>> without_roots("telperion classify /home/me/data -o out/classes.parquet")
-    'telperion classify data -o out/classes.parquet'
-    """
-    return " ".join(Path(word).name if word.startswith("/") else word for word in command.split())
 
 
 def write_report(

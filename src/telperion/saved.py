@@ -141,6 +141,26 @@ def write(
     (folder / CARD).write_text(text + "\n", encoding="utf-8")
 
 
+def replace_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Put other figures on a classifier's card; weights, decision rule and fingerprint stay what they are.
+
+    Raises
+    ------
+    ModelFolderError
+        The folder is not a classifier's, or a file is missing, altered, foreign or too large.
+    """
+    document = read_card(folder) | {"card": dict(card)}
+    text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+    part = folder.with_name(folder.name + ".card")  # beside the folder: in it, a foreign file would be refused
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(folder / CARD)
+
+
+def disk_bytes(folder: Path) -> int:
+    """Give the size of all files of a classifier's folder."""
+    return sum((folder / name).stat().st_size for name in (CARD, *files(folder)))
+
+
 def read(folder: Path) -> tuple[dict[str, Any], Taxonomy, dict[str, Any], dict[str, Any]]:
     """Read the card, the tree, the run, and calibration, promise and aliens, as far as a folder has any.
 

@@ -68,6 +68,11 @@ class Folders:
         return self.top / "answers"
 
     @property
+    def sky(self) -> Path:
+        """What the portal shows."""
+        return self.top / "sky"
+
+    @property
     def dead(self) -> Path:
         """Packets that could not be read, a line of JSON each."""
         return self.top / "dead.jsonl"
@@ -181,10 +186,14 @@ def _schemas(night: Night) -> dict[int, Node]:
     return {schema_id(schema) or 0: schema}
 
 
-def classify(folders: Folders, arrivals: Arrivals, model: str, show: Callable[[Status], None] | None = None) -> Status:
-    """Run the stream over what arrives until all has come; gives its account."""
+def classify(
+    folders: Folders, arrivals: Callable[[], bool], model: str, show: Callable[[Status], None] | None = None, *,
+    sky: bool = False,
+) -> Status:  # fmt: skip
+    """Run the stream over what arrives until all has come, into a sky too where it is wanted; gives its account."""
+    outputs = (str(folders.answers), *([f"sky+{folders.sky}"] if sky else []))
     stream = Stream(
-        str(folders.alerts), (str(folders.answers),), folders.state, model=model, dead=str(folders.dead), follow=True,
+        str(folders.alerts), outputs, folders.state, model=model, dead=str(folders.dead), follow=True,
         largest=LARGEST,
     )  # fmt: skip
     return run_worker(stream, stop=arrivals, show=show)

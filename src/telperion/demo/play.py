@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from telperion.classifier import load
+from telperion.classifier import Classifier, load
 from telperion.demo import tables
 from telperion.demo.night import (
     NIGHTS,
@@ -89,12 +89,42 @@ def play(
 
 
 def _play(folders: Folders, model: str, n: int, seed: int, console: Console) -> Status:
+    classifier, night = prepare(folders, model, n, seed, console)
+    tree = classifier.tree
+    arrivals = Arrivals(folders, spoilt(first_packet(night)))
+    with _step(console) as (_, done):
+        with _live(console, arrivals) as show:
+            status = classify(folders, arrivals, model, show)
+        done(f"{arrivals.came} visits classified by {model} as they came in, broken packets among them")
+    truth = pq.read_table(folders.night / "truth.parquet")
+    answers = pq.read_table(folders.answers)
+    level = float(answers.schema.metadata[b"level"])
+    _show(latest(answers, truth, tree), status, folders, night, tree, level, console)
+    return status
+
+
+def prepare(folders: Folders, model: str, n: int, seed: int, console: Console) -> tuple[Classifier, Night]:
+    """Load the classifier, simulate two nights, write their packets, and compile what decodes them; each step is shown.
+
+    Parameters
+    ----------
+    folders : Folders
+    model : str
+    n : int
+        Light curves.
+    seed : int
+    console : rich.console.Console
+
+    Raises
+    ------
+    ValueError
+        The folder is in use, there are too few light curves, or no stream can use the classifier.
+    """
     classifier = load(model)
     if not classifier.steppable:
         raise ValueError(
             f"{model} reads whole light curves: a stream needs a classifier that goes on, such as elasticc"
         )
-    tree = classifier.tree
     folders.claim()
     with _step(console, f"simulating {n:,} light curves") as (say, done):
         names: list[str] = []
@@ -113,16 +143,7 @@ def _play(folders: Folders, model: str, n: int, seed: int, console: Console) -> 
     with _step(console, "compiling the decoder of packets: once on a machine, some 20 s") as (_, done):
         once = compile_decoder(night, packet) > _LONG
         done("decoder of packets compiled, once: the next time it is there" if once else "decoder of packets loaded")
-    arrivals = Arrivals(folders, spoilt(packet))
-    with _step(console) as (_, done):
-        with _live(console, arrivals) as show:
-            status = classify(folders, arrivals, model, show)
-        done(f"{arrivals.came} visits classified by {model} as they came in, broken packets among them")
-    truth = pq.read_table(folders.night / "truth.parquet")
-    answers = pq.read_table(folders.answers)
-    level = float(answers.schema.metadata[b"level"])
-    _show(latest(answers, truth, tree), status, folders, night, tree, level, console)
-    return status
+    return classifier, night
 
 
 def _show(

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from telperion.report import read_scores, without_roots
+from telperion.card_figures import without_roots
+from telperion.report import read_scores
 from telperion.scores import Evaluation
 
 SHIPPED = Path(__file__).parent / "evaluations"

@@ -82,8 +82,9 @@ def first_score(
     """Give what a spectrum would tell for the time that it takes, as far as an alert alone says.
 
     The entropy of the leaves in bits, for an hour of exposure and overhead as `telperion.rank.telescope.Telescope` has
-    them by default, at the zenith: ten minutes, and ``10^(0.8 (m - 21.5))`` hours. How bright an object will be, and
-    how high it stands, does not count: that is what `telperion.tonight` adds.
+    them by default, at the zenith: ten minutes, and ``10^(0.8 (m - 21.5))`` hours; .067 of that where the exposure is
+    longer than two hours, as if it were the chance of success. How bright an object will be, and how high it stands,
+    does not count: that is what `telperion.tonight` adds.
 
     Parameters
     ----------
@@ -98,8 +99,8 @@ def first_score(
     """
     chance = np.clip(np.asarray(probabilities, dtype=np.float64)[:, tree.leaves], 1e-12, 1)
     bits = -(chance * np.log2(chance)).sum(axis=1)
-    hours = 1 / 6 + 10 ** (0.8 * (np.clip(magnitude, 0, 30) - 21.5))
-    return np.nan_to_num(np.maximum(bits, 0) / hours)
+    hours = 10 ** (0.8 * (np.clip(magnitude, 0, 30) - 21.5))
+    return np.nan_to_num(np.maximum(bits, 0) * np.where(hours > 2, 0.067, 1.0) / (1 / 6 + hours))
 
 
 def _seen(curves: LightCurves) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from telperion.serve.outbox import Message
 from telperion.serve.sky_messages import SkyMessages
 from telperion.serve.sky_rows import unpack_rows
 from telperion.serve.sky_tables import FILE, FORMAT, level_columns, statements, written
-from telperion.serve.store import StoreError
+from telperion.serve.store_error import StoreError
 from telperion.serve.taken import Origin
 from telperion.taxonomy import Taxonomy
 
@@ -121,6 +121,16 @@ class SkySink:
         try:
             with written(self._connection):
                 self._many("UPDATE objects SET score = ?, up = ? WHERE object_id = ? AND alert_id = ?", rows)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path} cannot be written: {error}") from error
+
+    def silence(self, before: float) -> None:
+        """Let objects without an alert since some time, MJD, have no score for follow-up until their next one."""
+        try:
+            with written(self._connection):
+                self._connection.execute(
+                    "UPDATE objects SET score = 0, up = 1 WHERE alert_time < ? AND (score > 0 OR up = 0)", (before,)
+                )
         except sqlite3.Error as error:
             raise StoreError(f"{self.path} cannot be written: {error}") from error
 
