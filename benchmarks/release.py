@@ -2,22 +2,28 @@
 
     python -m benchmarks.release [--python PYTHON ...] [--wheel WHEEL]
 
-builds the wheel (or takes one), makes a fresh environment with each interpreter, installs the wheel and what the core needs
-from the package index, and prints a table. Bounds: 500 MB, .3 s and 2 s.
+builds the wheel (or takes one), makes a fresh environment with each interpreter, installs the wheel and what the core
+needs from the package index, and prints a table. Bounds: 500 MB, .3 s and 2 s.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from dataclasses import dataclass
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 BOUNDS = {"megabytes": 500.0, "import_seconds": 0.3, "first_seconds": 2.0}
@@ -88,10 +94,58 @@ def install(wheel: Path, folder: Path, python: str = sys.executable) -> Path:
     return own
 
 
+def install_offline(wheel: Path, folder: Path) -> Path:
+    """As `install`, without a package index: what the wheel needs, and nothing else, is taken from this environment.
+
+    Files of the distributions that the core requires, and those that these require, are linked (or copied) into the new
+    environment, which sees no other; pip then checks that nothing is missing.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, capture_output=True)
+    own = folder / "bin" / "python"
+    place = _purelib(own)
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    for found in _closure(needed):
+        for file in found.files or ():
+            if ".." in file.parts:
+                continue  # scripts, and what else lies outside of site-packages
+            target = place / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source = found.locate_file(file)
+            if source.is_file() and not target.exists():
+                try:
+                    os.link(source, target)
+                except OSError:  # another disk
+                    shutil.copy2(source, target)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(own)]
+    for command in (["install", "--quiet", "--no-deps", "--no-index", str(wheel)], ["check"]):
+        done = subprocess.run([*pip, *command], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stdout + done.stderr[-2000:])
+    return own
+
+
+def _closure(lines: list[str]) -> list[Distribution]:
+    """Give the installed distributions that requirements name, and those that these need."""
+    found: dict[str, Distribution] = {}
+    waiting = list(lines)
+    while waiting:
+        wanted = Requirement(waiting.pop())
+        name = canonicalize_name(wanted.name)
+        if name in found or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+            continue
+        found[name] = distribution(wanted.name)
+        waiting += found[name].requires or []
+    return list(found.values())
+
+
+def _purelib(python: Path) -> Path:
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return Path(subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip())
+
+
 def sizes(python: Path) -> dict[str, float]:
     """Give what each entry of an environment's site-packages takes, MB, the largest first; tools left out."""
-    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    place = Path(subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip())
+    place = _purelib(python)
     found = {
         entry.name: sum(path.stat().st_size for path in (entry, *entry.rglob("*")) if path.is_file()) / 1e6
         for entry in place.iterdir()
@@ -135,7 +189,9 @@ def show(found: list[Measured]) -> None:
             f"| {each.python} | {each.install_seconds:.0f} s | {each.megabytes:.0f} MB | {each.import_seconds:.3f} s "
             f"| {each.first_seconds:.2f} s | {each.coldest_seconds:.2f} s |"
         )
-    print(f"| bound | | {BOUNDS['megabytes']:g} MB | {BOUNDS['import_seconds']:g} s | {BOUNDS['first_seconds']:g} s | |")
+    print(
+        f"| bound | | {BOUNDS['megabytes']:g} MB | {BOUNDS['import_seconds']:g} s | {BOUNDS['first_seconds']:g} s | |"
+    )
     print("\nLargest:", ", ".join(f"{name} {size:.0f} MB" for name, size in found[0].largest))
 
 

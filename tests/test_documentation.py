@@ -75,7 +75,9 @@ def test_commands_within_a_sentence_have_options_that_there_are(page):
 def test_runs_and_scripts_that_are_named_exist(page):
     if page.name == "log.md":  # what was, not what is
         return
-    named = re.findall(r"(?<![\w/.-])((?:runs|benchmarks|scripts|tests|docs)/[\w/.-]+\.(?:toml|py|md|png|sh))", page.read_text())
+    named = re.findall(
+        r"(?<![\w/.-])((?:runs|benchmarks|scripts|tests|docs)/[\w/.-]+\.(?:toml|py|md|png|sh))", page.read_text()
+    )
     missing = [name for name in named if not (ROOT / name).is_file() and not re.search("[A-Z]{4}", name)]
     assert not missing, f"{page.name} names {missing[0]}"
 
@@ -145,7 +147,9 @@ def test_the_site_is_built_without_a_warning_and_asks_for_nothing_from_outside(t
 def test_a_wrong_output_on_a_page_is_found(tmp_path):
     """The check of outputs can fail: what a block printed is held against the page."""
     (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
-    (tmp_path / "page.md").write_text("```python\nprint(1 + 1)\n```\n\n```output\n3\n```\n\n```python\nprint('a b')\n```\n\n```output\na ...\n```\n")
+    (tmp_path / "page.md").write_text(
+        "```python\nprint(1 + 1)\n```\n\n```output\n3\n```\n\n```python\nprint('a b')\n```\n\n```output\na ...\n```\n"
+    )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "page.md"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "1 failed, 3 passed" in done.stdout

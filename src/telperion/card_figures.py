@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -82,5 +82,5 @@ def without_roots(command: str) -> str:
     return " ".join(Path(word).name if word.startswith("/") else word for word in command.split())
 
 
-def _short(value: float) -> float:
+def _short(value: SupportsFloat) -> float:
     return round(float(value), 4)
