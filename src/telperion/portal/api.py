@@ -30,7 +30,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "description": text}
     for status, text in {
         400: "what was asked cannot be", 401: "a token is needed", 403: "another site sent this", 404: "there is none",
-        413: "too large", 421: "not a name of this portal", 422: "what was asked, or what is wrong with a file, at its rows", 429: "too many requests",
+        413: "too large", 421: "not a name of this portal", 422: "what was asked, or a file at its rows",
+        429: "too many requests",
     }.items()
 }  # fmt: skip
 
