@@ -58,14 +58,16 @@ def router(site: Site) -> APIRouter:
     @made.get("/objects", response_model=schemas.Page, summary="Objects, filtered and in an order, page by page")
     def objects(
         node: Annotated[str, Query(max_length=100, description="a node of the tree; all by default")] = "",
-        promised: Annotated[bool, Query(description="what is promised to be of the node; else see `least`")] = False,
+        promised: Annotated[bool, Query(description="of the node is what is promised; else what is likeliest")] = False,
         least: Annotated[float, Query(ge=0, le=1, description="smallest probability of the node")] = 0.0,
         most_days: Annotated[float | None, Query(ge=0, le=1e6, description="days since the first detection")] = None,
-        least_rows: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+        least_rows: Annotated[
+            int, Query(ge=0, le=1_000_000, description="rows that the answer stands on, at least")
+        ] = 0,
         text: Annotated[str, Query(max_length=100, description="part of the object's name")] = "",
         sort: schemas.Sort = "follow-up",
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        after: Annotated[str | None, Query(max_length=500, description="`next` of the page before")] = None,
+        limit: Annotated[int, Query(ge=1, le=500, description="objects of a page")] = 50,
+        after: Annotated[str | None, Query(max_length=500, description="what the page before gives as next")] = None,
     ) -> Response:
         """Objects that are wanted, and where the next page begins."""
         sky = site.need_sky()
@@ -89,7 +91,9 @@ def router(site: Site) -> APIRouter:
         response_model=schemas.Object,
         summary="One object: light curve, context, and all that was said of it",
     )
-    def one(object_id: Annotated[str, Query(alias="id", max_length=LONGEST_ID)]) -> Response:
+    def one(
+        object_id: Annotated[str, Query(alias="id", max_length=LONGEST_ID, description="the object's name")],
+    ) -> Response:
         """Names of objects may hold anything, so they stand in the query."""
         sky = site.need_sky()
         known = sky.object(object_id)
@@ -99,7 +103,8 @@ def router(site: Site) -> APIRouter:
 
     @made.get("/changes", summary="Which objects were answered after some version")
     def changes(
-        since: Annotated[int, Query(ge=0, le=_LARGEST)], limit: Annotated[int, Query(ge=1, le=1000)] = 200
+        since: Annotated[int, Query(ge=0, le=_LARGEST, description="a version that was told before")],
+        limit: Annotated[int, Query(ge=1, le=1000, description="names, at most")] = 200,
     ) -> schemas.Changes:
         """For whoever polls; who wants to be told listens to /events."""
         version, ids = site.need_sky().changed(since, limit)
