@@ -9,14 +9,18 @@ import telperion
 from telperion.lightcurves import LightCurves
 from telperion.rank.plan import Observing, rank
 from telperion.rank.telescope import LEAST, Telescope
+from telperion.serve.answers import Provenance
 from telperion.serve.sky import Sky, Wanted
 from telperion.serve.sky_messages import first_score
 from telperion.serve.sky_sink import write_sky
-from telperion.serve.stream import provenance
 from telperion.tonight import UNIX, score_sky, tonight
 
 NIGHT = "2025-11-20"
 LAST = 60_999.0
+
+
+def provenance(classifier, name) -> Provenance:
+    return Provenance(name, classifier.fingerprint, classifier.tree)
 
 
 def some_curves(magnitudes, *, last=LAST, decl=-30.0, name="o") -> LightCurves:

@@ -50,7 +50,7 @@ def score_sky(folder: str | Path, observing: Observing | None = None) -> int:
     ------
     ValueError
         There is no sky, or what is sought is not in its tree.
-    telperion.serve.store.StoreError
+    telperion.serve.store_error.StoreError
         It cannot be written.
     """
     sky = Sky(folder)

@@ -1,8 +1,7 @@
 """Skies with names that nobody should trust, and portals that show them: what tests of the portal share."""
 
-import socket
+import queue
 import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,30 +61,20 @@ def client_of(sky, model, **settings):
 
 @contextmanager
 def serving(sky, model, **settings):
-    """Serve the portal at a free port; gives its address."""
-    import uvicorn
-
-    from telperion.portal.app import create_app
+    """Serve the portal at a free port, or the one that is given; gives its address."""
+    from telperion.portal.app import server
     from telperion.portal.settings import Settings
 
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    app = create_app(Settings(**({"rate": 0.0, "port": port} | settings)), model, sky)
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", timeout_graceful_shutdown=1)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
+    told = queue.Queue()
+    made = server(Settings(**({"rate": 0.0, "port": 0} | settings)), model, sky, told.put)
+    thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
-    until = time.monotonic() + 30
-    while not server.started and time.monotonic() < until:
-        time.sleep(0.02)
-    assert server.started
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield told.get(timeout=30)
     finally:
-        server.should_exit = True
+        made.should_exit = True
         thread.join(10)
+        assert not thread.is_alive()
 
 
 @contextmanager

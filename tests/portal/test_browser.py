@@ -48,7 +48,8 @@ def test_hostile_names_do_nothing_in_the_list_and_on_their_pages(page, address):
     for name in HOSTILE:
         page.goto(f"{address}/object?id={quote(name, safe='')}")
         page.wait_for_selector("#chart-curve canvas")
-        assert page.locator("h1").inner_text() == page.evaluate("document.getElementById('data').textContent && JSON.parse(document.getElementById('data').textContent).object").replace("\r\n", "\n").replace("\n", " ")  # fmt: skip
+        assert page.evaluate("JSON.parse(document.getElementById('data').textContent).object") == name
+        assert page.evaluate("document.querySelector('h1').childElementCount") == 0
     page.goto(f"{address}/?text={quote(HOSTILE[0])}")
     assert page.locator("#f-text").input_value() == HOSTILE[0]
 
@@ -60,7 +61,7 @@ def test_charts_are_drawn_and_answer_the_pointer(page, address):
     assert page.eval_on_selector("#chart-curve canvas", drawn) > 10
     box = page.locator("#chart-track .u-over").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 40)
-    page.wait_for_function("document.getElementById('read-track').textContent.includes('promised')")
+    page.wait_for_function("() => document.getElementById('read-track').textContent.includes('promised')")
     page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 40)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 40, steps=4)
@@ -99,7 +100,7 @@ def test_more_rows_follow_without_a_new_page(page, address):
     page.goto(address)
     before = rows(page)
     page.click("#more a")
-    page.wait_for_function(f"document.querySelectorAll('#rows .row').length > {len(before)}")
+    page.wait_for_function(f"() => document.querySelectorAll('#rows .row').length > {len(before)}")
     after = rows(page)
     assert after[: len(before)] == before
     assert len(after) == len(set(after))
@@ -124,7 +125,9 @@ def test_an_upload_is_answered_and_a_bad_one_explained(page, address, tmp_path):
     bad = tmp_path / "<img src=x onerror=window.hacked=1>.csv"
     bad.write_text('time,band,flux,flux_err\n61000,g,"<img src=x onerror=window.hacked=1>",1\n61001,q,1,1\n')
     page.expected = ("422",)  # what the browser notes of the answer itself
-    for files in (str(bad), {"name": "a.parquet", "mimeType": "x/y", "buffer": b"PAR1 no"}, {"name": "a.csv", "mimeType": "text/csv", "buffer": b"\x80\x04\x95"}):  # fmt: skip
+    parquet = {"name": "a.parquet", "mimeType": "x/y", "buffer": b"PAR1 no"}
+    pickled = {"name": "a.csv", "mimeType": "text/csv", "buffer": b"\x80\x04\x95"}
+    for files in (str(bad), parquet, pickled):
         page.goto(f"{address}/upload")
         page.set_input_files("#u-file", files)
         page.click("button.big-button")
@@ -153,7 +156,8 @@ def test_a_new_object_appears_within_a_second_of_its_writing(page, growing):
     name = HOSTILE[1]
     write(folder, named(draw(n_per_class=1, seed=9)[:1], [name]), days=(0.0,))
     written = time.monotonic()
-    page.wait_for_function("name => [...document.querySelectorAll('#rows .row')].some(row => row.dataset.id === name)", arg=name)  # fmt: skip
+    listed = "name => [...document.querySelectorAll('#rows .row')].some(row => row.dataset.id === name)"
+    page.wait_for_function(listed, arg=name)
     assert time.monotonic() - written < 1.0
     assert "29" in page.locator("#count").inner_text()
 
@@ -171,14 +175,14 @@ def test_what_is_looked_at_stays_in_its_place_and_focus_and_the_new_waits(page, 
     curves = named(draw(n_per_class=2, seed=2), [f"old-{k:02d}" for k in range(28)])
     write(folder, curves[curves.object_id == held], days=(400.0,))
     write(folder, named(draw(n_per_class=1, seed=9)[:3], ["new-1", "new-2", "new-3"]), days=(0.0,))
-    page.wait_for_selector("#fresh:not([hidden])")
-    assert "3 more objects answered" in page.locator("#fresh").inner_text()
-    page.wait_for_function(f"document.querySelector(\"[data-id='{held}'] .c-rows\").textContent !== '{text}'")
+    page.wait_for_selector("#fresh a")
+    assert "3 more objects answered" in page.locator("#fresh a").inner_text()
+    page.wait_for_function(f"() => document.querySelector(\"[data-id='{held}'] .c-rows\").textContent !== '{text}'")
     assert rows(page) == order
     assert page.evaluate("document.activeElement.closest('tr').dataset.id") == held
     assert page.evaluate("document.activeElement.getBoundingClientRect().top") == pytest.approx(place, abs=1)
     page.click("#fresh a")
-    page.wait_for_function("document.querySelectorAll('#rows .row').length === 31")
+    page.wait_for_function("() => document.querySelectorAll('#rows .row').length === 31")
 
 
 def test_an_objects_page_grows_with_it(page, growing):
@@ -189,20 +193,21 @@ def test_an_objects_page_grows_with_it(page, growing):
     before = page.evaluate("JSON.parse(document.getElementById('data').textContent).track.day.length")
     curves = named(draw(n_per_class=2, seed=2), [f"old-{k:02d}" for k in range(28)])
     write(folder, curves[curves.object_id == "old-05"], days=(500.0,))
-    page.wait_for_function(f"JSON.parse(document.getElementById('data').textContent).track.day.length === {before + 1}")
+    page.wait_for_function(
+        f"() => JSON.parse(document.getElementById('data').textContent).track.day.length === {before + 1}"
+    )
     assert page.locator("#chart-track canvas").count() == 1
     assert page.evaluate("document.querySelectorAll('details')[1].open")
     assert page.locator("#chart-curve canvas").count() == 1
 
 
-def test_a_portal_that_goes_away_is_told_and_found_again(chromium, growing):
-    _, address = growing
+def test_a_portal_that_goes_away_is_told_and_found_again(chromium, sky_folder, model):
     context = chromium.new_context()
     page = context.new_page()
-    page.goto(address)
-    page.wait_for_selector("#pulse.on")
-    context.set_offline(True)
-    page.wait_for_selector("#pulse.lost", timeout=40_000)
-    context.set_offline(False)
-    page.wait_for_selector("#pulse.on", timeout=40_000)
+    with serving(Sky(sky_folder), model) as address:
+        page.goto(address)
+        page.wait_for_selector("#pulse.on")
+    page.wait_for_selector("#pulse.lost")
+    with serving(Sky(sky_folder), model, port=int(address.rpartition(":")[2])):
+        page.wait_for_selector("#pulse.on")
     context.close()

@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
 pytest.importorskip("numba", reason="the stream needs telperion[stream]")
 from telperion.formats.avro_write import container
-from telperion.serve.store import Store, StoreError
+from telperion.serve.store import Store
+from telperion.serve.store_error import StoreError
 from telperion.serve.stream import Stream
 from telperion.simulate.packets import shipped_schema
 

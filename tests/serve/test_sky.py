@@ -1,6 +1,8 @@
 """A sky: what streams write of objects, and what is read of it in lists and by object."""
 
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -10,19 +12,23 @@ import pytest
 
 import telperion
 from telperion.serve import sky_sink
+from telperion.serve.answers import Provenance
 from telperion.serve.outbox import Message
 from telperion.serve.sky import Sky, Wanted
 from telperion.serve.sky_messages import SkyMessages, first_score
 from telperion.serve.sky_rows import ROW, unpack_rows
 from telperion.serve.sky_sink import MOST_ANSWERS, SkySink, write_sky
 from telperion.serve.sky_tables import FILE, chance_column, level_columns, path_chances
-from telperion.serve.store import StoreError
-from telperion.serve.stream import provenance
+from telperion.serve.store_error import StoreError
 from telperion.serve.taken import Origin
 from telperion.simulate.drawn import draw
 
 DAYS = (0.0, 2.0, 16.0, 64.0)
 ALL = Wanted()
+
+
+def provenance(classifier, name) -> Provenance:
+    return Provenance(name, classifier.fingerprint, classifier.tree)
 
 
 @pytest.fixture(scope="module")
@@ -325,3 +331,21 @@ def test_a_sky_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         SkySink(tmp_path / "file" / "sky")
+
+
+def test_a_sky_needs_no_extra(tmp_path):
+    code = f"""
+import sys
+sys.modules |= dict.fromkeys(("lmdb", "numba", "confluent_kafka", "fastapi", "uvicorn", "torch", "sklearn"))
+import telperion
+from telperion.serve.answers import Provenance
+from telperion.serve.sky import Sky, Wanted
+from telperion.serve.sky_sink import write_sky
+from telperion.simulate.drawn import draw
+from telperion.tonight import score_sky
+made = telperion.load("elasticc")
+write_sky({str(tmp_path)!r}, Provenance("elasticc", "1", made.tree), made, draw(n_per_class=1, seed=1), days=(1, 8))
+score_sky({str(tmp_path)!r})
+assert Sky({str(tmp_path)!r}).count(Wanted()) > 9
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,7 +15,7 @@ pytest.importorskip("numba", reason="the stream needs telperion[stream]")
 from telperion.serve.run import run_worker
 from telperion.serve.sky import Sky, Wanted
 from telperion.serve.sky_sink import SkySink
-from telperion.serve.store import StoreError
+from telperion.serve.store_error import StoreError
 from telperion.serve.stream import Stream
 from telperion.simulate.save_night import save_night
 

@@ -6,7 +6,8 @@ import time
 import pytest
 
 pytest.importorskip("lmdb", reason="the store needs telperion[stream]")
-from telperion.serve.store import Store, StoreError
+from telperion.serve.store import Store
+from telperion.serve.store_error import StoreError
 
 
 def test_all_of_a_commit_is_there_when_it_is_opened_again(tmp_path):

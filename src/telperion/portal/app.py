@@ -92,7 +92,7 @@ def create_app(settings: Settings, model: Model, sky: Sky | None = None) -> Guar
     async def missing(request: Request, error: Exception) -> Response:
         return _problem(site, request, 404, str(getattr(error, "detail", "there is no such page")))
 
-    return Guard(made, settings)
+    return Guard(made, settings, (lambda: None) if site.pulse is None else site.pulse.end)
 
 
 def _problem(site: Site, request: Request, status: int, detail: str, headers: Any = None) -> Response:
@@ -104,10 +104,8 @@ def _problem(site: Site, request: Request, status: int, detail: str, headers: An
     return found
 
 
-def serve(
-    settings: Settings, model: Model, sky: Sky | None = None, *, ready: Callable[[str], None] | None = None
-) -> None:
-    """Serve the portal until it is interrupted.
+def server(settings: Settings, model: Model, sky: Sky | None = None, ready: Callable[[str], None] | None = None) -> Any:
+    """Give a server of the portal, to be run; it lets live connections go as soon as it is told to stop.
 
     Parameters
     ----------
@@ -116,8 +114,14 @@ def serve(
     sky : Sky, optional
     ready : callable, optional
         Is told the address as soon as it answers.
+
+    Returns
+    -------
+    uvicorn.Server
     """
     import uvicorn
+
+    app = create_app(settings, model, sky)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
@@ -127,9 +131,20 @@ def serve(
                 host = f"[{settings.host}]" if ":" in settings.host else settings.host
                 ready(f"http://{host}:{port}")
 
+        async def shutdown(self, sockets: Any = None) -> None:
+            app.let_go()
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(
-        create_app(settings, model, sky), host=settings.host.strip("[]"), port=settings.port, log_level="warning",
-        access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=2,
-        limit_concurrency=settings.streams + 200, h11_max_incomplete_event_size=32_768,
+        app, host=settings.host.strip("[]"), port=settings.port, log_level="warning", access_log=False,
+        server_header=False, proxy_headers=False, timeout_graceful_shutdown=2, limit_concurrency=settings.streams + 200,
+        h11_max_incomplete_event_size=32_768,
     )  # fmt: skip
-    Server(config).run()
+    return Server(config)
+
+
+def serve(
+    settings: Settings, model: Model, sky: Sky | None = None, *, ready: Callable[[str], None] | None = None
+) -> None:
+    """Serve the portal until it is interrupted; see `server`."""
+    server(settings, model, sky, ready).run()

@@ -52,10 +52,12 @@ class Guard:
     app : callable
         An ASGI application.
     settings : Settings
+    let_go : callable
+        Ends connections that stay, when the server is to stop.
     """
 
-    def __init__(self, app: App, settings: Settings) -> None:
-        self._app, self._settings = app, settings
+    def __init__(self, app: App, settings: Settings, let_go: Callable[[], None]) -> None:
+        self._app, self._settings, self.let_go = app, settings, let_go
         self._buckets = Buckets(settings.rate, settings.burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -37,9 +37,13 @@ class Pulse:
         """Begin to watch."""
         self._task = asyncio.create_task(self._watch())
 
-    async def stop(self) -> None:
-        """End it, and let all listeners go."""
+    def end(self) -> None:
+        """Let all listeners go."""
         self._over.set()
+
+    async def stop(self) -> None:
+        """Watch no longer."""
+        self.end()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):

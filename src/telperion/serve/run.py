@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from telperion.serve.monitor import Meter, Status, read_status, serve_metrics, status_table, together, write_status
-from telperion.serve.store import StoreError
+from telperion.serve.store_error import StoreError
 from telperion.serve.stream import Stream
 from telperion.serve.worker import COUNTS
 

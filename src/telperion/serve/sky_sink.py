@@ -26,7 +26,7 @@ from telperion.serve.outbox import Message
 from telperion.serve.sky_messages import SkyMessages
 from telperion.serve.sky_rows import unpack_rows
 from telperion.serve.sky_tables import FILE, FORMAT, level_columns, statements, written
-from telperion.serve.store import StoreError
+from telperion.serve.store_error import StoreError
 from telperion.serve.taken import Origin
 from telperion.taxonomy import Taxonomy
 

@@ -12,15 +12,13 @@ from typing import IO, Any, Self
 
 import lmdb
 
+from telperion.serve.store_error import StoreError
+
 FORMAT = 1
 LARGEST = 2**38
 """Bytes that a store may grow to, by default; they are taken as they are needed."""
 
 _ABOUT = b"about"
-
-
-class StoreError(RuntimeError):
-    """A store cannot be used or written: it says why, and what helps."""
 
 
 class Store:

@@ -103,7 +103,7 @@ async function settle() {
   busy = true;
   try {
     await (kind === "list" ? updateRows() : updateObject());
-  } catch { /* the next message tries again */ } finally {
+  } catch (error) { console.debug("live", error); } finally { // the next message tries again
     busy = false;
     if (changed.size) schedule(1000);
   }
