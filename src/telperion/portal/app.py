@@ -71,17 +71,17 @@ def create_app(settings: Settings, model: Model, sky: Sky | None = None) -> Guar
         made.include_router(module.router(site), include_in_schema=False)
 
     @made.get(STATIC + "{name:path}", include_in_schema=False)
-    def static(name: str) -> Response:
+    async def static(name: str) -> Response:
         """Give one of the portal's own files, from memory."""
         return assets.answer(name)
 
     @made.get("/favicon.ico", include_in_schema=False)
-    def icon() -> Response:
+    async def icon() -> Response:
         """Give the mark in a browser's tab."""
         return assets.answer("icon.svg")
 
     @made.get("/health", include_in_schema=False)
-    def health() -> dict[str, str]:
+    async def health() -> dict[str, str]:
         """Say that the portal answers."""
         return {"status": "ok"}
 
