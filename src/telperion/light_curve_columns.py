@@ -33,20 +33,70 @@ def as_column(name: str, values: ArrayLike) -> np.ndarray:
         return array.astype(dtype, copy=False)
 
 
+def as_context(context: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
+    """Give context columns in their type; they cannot be written any more."""
+    columns = {name: np.asarray(values, dtype=np.float64) for name, values in context.items()}
+    for values in columns.values():
+        values.flags.writeable = False
+    return columns
+
+
 # -- rules -------------------------------------------------------------------------------------------------------
 
 
-def check_shapes(
+def check(
     object_id: np.ndarray, offsets: np.ndarray, rows: Mapping[str, np.ndarray], context: Mapping[str, np.ndarray],
     label: np.ndarray,
 ) -> None:  # fmt: skip
-    """Hold a table's columns against each other, and its objects' names.
+    """Hold a table's columns against each other, and each value against its rule.
 
     Raises
     ------
     ValueError
-        A column has another length than it should have, or an object stands twice.
+        A rule of `telperion.lightcurves.LightCurves` is broken.
     """
+    _check_shapes(object_id, offsets, rows, label)
+    check_context(object_id, context)
+    _check_values(object_id, offsets, rows)
+
+
+def check_context(object_id: np.ndarray, context: Mapping[str, np.ndarray]) -> None:
+    """Hold context columns against the objects that they are of.
+
+    Raises
+    ------
+    ValueError
+        A name is taken, a column has another length than it should have, or a value is infinite.
+    """
+    n = object_id.size
+    for name, values in context.items():
+        if name in NOT_CONTEXT:
+            raise ValueError(f"{name!r} cannot be the name of a context column")
+        if values.shape != (n,):
+            raise ValueError(f"context {name!r} has shape {values.shape}, expected ({n},)")
+        if (infinite := np.flatnonzero(np.isinf(values))).size:
+            first = object_id[infinite[0]]
+            raise ValueError(f"context {name!r} is infinite for {infinite.size} objects, first '{first}'")
+
+
+def check_fluxes(
+    object_id: np.ndarray, offsets: np.ndarray, flux: np.ndarray, error: np.ndarray, when: str = ""
+) -> None:
+    """Hold fluxes and their errors against their rules; `when` begins the message.
+
+    Raises
+    ------
+    ValueError
+        A flux is not finite, or an error is none.
+    """
+    _reject(~np.isfinite(flux), f"{when}flux is not finite", object_id, offsets)
+    wrong = ~(np.isfinite(error) & (error > 0))
+    _reject(wrong, f"{when}flux_err is not a finite number above zero", object_id, offsets)
+
+
+def _check_shapes(
+    object_id: np.ndarray, offsets: np.ndarray, rows: Mapping[str, np.ndarray], label: np.ndarray
+) -> None:
     n, n_rows = object_id.size, rows["time"].size
     if object_id.ndim != 1 or offsets.shape != (n + 1,):
         raise ValueError(f"offsets have shape {offsets.shape}, expected ({n + 1},) for {n} objects")
@@ -55,11 +105,6 @@ def check_shapes(
             raise ValueError(f"{name} has shape {values.shape}, expected ({n_rows},) as time has")
     if offsets[0] != 0 or offsets[-1] != n_rows or (np.diff(offsets) < 0).any():
         raise ValueError(f"offsets must rise from 0 to the number of rows, {n_rows}")
-    for name, values in context.items():
-        if name in NOT_CONTEXT:
-            raise ValueError(f"{name!r} cannot be the name of a context column")
-        if values.shape != (n,):
-            raise ValueError(f"context {name!r} has shape {values.shape}, expected ({n},)")
     if label.shape != (n,):
         raise ValueError(f"label has shape {label.shape}, expected ({n},)")
     distinct, first, count = np.unique(object_id, return_index=True, return_counts=True)
@@ -68,24 +113,13 @@ def check_shapes(
         raise ValueError(f"object_id is not unique for {(count > 1).sum()} objects, first '{name}'")
 
 
-def check_values(
-    object_id: np.ndarray, offsets: np.ndarray, rows: Mapping[str, np.ndarray], context: Mapping[str, np.ndarray]
-) -> None:
-    """Hold each value against its rule, and rows against those before them.
-
-    Raises
-    ------
-    ValueError
-        A rule of `telperion.lightcurves.LightCurves` is broken.
-    """
-
+def _check_values(object_id: np.ndarray, offsets: np.ndarray, rows: Mapping[str, np.ndarray]) -> None:
     def refuse(wrong: NDArray[np.bool_], rule: str) -> None:
-        reject(wrong, rule, object_id, offsets)
+        _reject(wrong, rule, object_id, offsets)
 
-    time, band, error = rows["time"], rows["band"], rows["flux_err"]
+    time, band = rows["time"], rows["band"]
     refuse(~np.isfinite(time), "time is not finite")
-    refuse(~np.isfinite(rows["flux"]), "flux is not finite")
-    refuse(~(np.isfinite(error) & (error > 0)), "flux_err is not a finite number above zero")
+    check_fluxes(object_id, offsets, rows["flux"], rows["flux_err"])
     refuse((band < 0) | (band >= len(BANDS)), "band is not a position in 'ugrizy'")
     inside = np.ones(time.size, dtype=bool)
     inside[offsets[:-1][np.diff(offsets) > 0]] = False
@@ -98,13 +132,9 @@ def check_values(
     refuse(repeat, "time and band repeat the row before")
     unsorted[1:] &= band[1:] < band[:-1]
     refuse(unsorted, "rows of one time are not in the order of their bands")
-    for name, values in context.items():
-        if (infinite := np.flatnonzero(np.isinf(values))).size:
-            first = object_id[infinite[0]]
-            raise ValueError(f"context {name!r} is infinite for {infinite.size} objects, first '{first}'")
 
 
-def reject(wrong: NDArray[np.bool_], rule: str, object_id: np.ndarray, offsets: np.ndarray) -> None:
+def _reject(wrong: NDArray[np.bool_], rule: str, object_id: np.ndarray, offsets: np.ndarray) -> None:
     """Refuse rows that break a rule, shape ``(n_rows,)``: says how many they are, and where the first is."""
     if wrong.any():
         row = int(np.argmax(wrong))

@@ -12,9 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from telperion import light_curve_arrow
 from telperion.bands import EXTINCTION
-from telperion.light_curve_columns import ROW_COLUMNS, as_column, check_shapes, check_values, in_order, owners, reject
-
-_THICK = 10.0  # mag of E(B-V), up to which a flux that a survey can measure stays one
+from telperion.light_curve_columns import (
+    ROW_COLUMNS,
+    as_column,
+    as_context,
+    check,
+    check_context,
+    check_fluxes,
+    in_order,
+    owners,
+)
 
 
 class RepairWarning(UserWarning):
@@ -77,13 +84,8 @@ class LightCurves:
         self._freeze("offsets", np.asarray(self.offsets, dtype=np.int64))
         label = np.asarray(self.label, dtype=np.str_)
         self._freeze("label", label if label.size else np.full(len(self), "", dtype=np.str_))
-        context = {name: np.asarray(values, dtype=np.float64) for name, values in self.context.items()}
-        for values in context.values():
-            values.flags.writeable = False
-        object.__setattr__(self, "context", context)
-        whose, rows = (self.object_id, self.offsets), self._rows()
-        check_shapes(*whose, rows, self.context, self.label)
-        check_values(*whose, rows, self.context)
+        object.__setattr__(self, "context", as_context(self.context))
+        check(self.object_id, self.offsets, self._rows(), self.context, self.label)
 
     def _freeze(self, name: str, values: np.ndarray) -> None:
         view = values.view()
@@ -263,7 +265,9 @@ class LightCurves:
 
     def with_context(self, context: Mapping[str, ArrayLike]) -> LightCurves:
         """Replace the whole context; give ``{**self.context, "name": values}`` to add to it."""
-        return replace(self, context={name: np.asarray(values) for name, values in context.items()})
+        columns = as_context(context)
+        check_context(self.object_id, columns)
+        return self._with(context=columns)
 
     def with_label(self, label: ArrayLike) -> LightCurves:
         """Replace the labels, shape ``(n_objects,)``."""
@@ -283,12 +287,10 @@ class LightCurves:
         ebv = np.asarray(self.context.get("mwebv", np.full(len(self), np.nan)))
         if (unknown := np.flatnonzero(np.isnan(ebv) & (self.lengths > 0))).size:
             raise ValueError(f"mwebv is unknown for {unknown.size} objects, first '{self.object_id[unknown[0]]}'")
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused in clearer words
             factor = (10 ** (0.4 * EXTINCTION[self.band] * ebv[self.object_index])).astype(np.float32)
             flux, error = self.flux * factor, self.flux_err * factor
-        if np.fmax.reduce(ebv, initial=0.0) > _THICK:
-            wrong = ~(np.isfinite(flux) & np.isfinite(error))
-            reject(wrong, "corrected for dust, the flux is not finite", self.object_id, self.offsets)
+        check_fluxes(self.object_id, self.offsets, flux, error, "corrected for dust, ")
         return self._with(flux=flux, flux_err=error, dereddened=True)
 
     # -- Arrow -------------------------------------------------------------------------------------------------
