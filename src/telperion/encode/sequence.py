@@ -31,6 +31,7 @@ MANY_ROWS = 300_000
 """So many take longer feature by feature than it takes to load numba."""
 
 _TINY = 1e-30
+_LARGEST = np.finfo(np.float32).max
 _MAG_PER_LOG = np.float32(2.5 / np.log(10))
 
 _BLOCKS = {
@@ -213,9 +214,11 @@ def _write_fluxes(
     np.divide(latest, peak, out=share[1:7])
     np.divide(history.highest, peak, out=share[7:13])
     np.minimum(np.maximum(share, -2, out=share), 2, out=share)  # np.clip is slow on small arrays
-    np.divide(flux, error, out=snr[0])
-    np.divide(flux - previous, np.hypot(error, previous_error), out=snr[1])  # 0 without a previous one
-    np.divide(latest, latest_error, out=snr[2:])
+    with np.errstate(over="ignore"):  # what is too large is brought down to the largest number there is
+        np.divide(flux, error, out=snr[0])
+        np.divide(flux - previous, np.hypot(error, previous_error), out=snr[1])  # 0 without a previous one
+        np.divide(latest, latest_error, out=snr[2:])
+    np.minimum(np.maximum(snr, -_LARGEST, out=snr), _LARGEST, out=snr)
     np.arcsinh(snr, out=snr)
     snr /= 3
 
@@ -225,7 +228,7 @@ def _write_counts(block: NDArray[np.float32], history: History) -> None:
     count, weight, first, second = history.sums
     block[0], block[1], block[2:8] = history.rows, history.detections, count
     scatter = (second - first * first / np.maximum(weight, _TINY)) / np.maximum(count - 1, 1)
-    np.maximum(scatter, 0, out=block[8:])
+    np.minimum(np.maximum(scatter, 0, out=scatter), _LARGEST, out=block[8:])
     np.log1p(block, out=block)
     block /= 3
 

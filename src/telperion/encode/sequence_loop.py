@@ -6,6 +6,7 @@ a band is worked out anew only when a row has that band; of times, only where th
 
 import math
 
+import numpy as np
 from numba import boolean, float32, float64, int8, int64, njit, void
 from numba.types import Array
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ _COLUMNS = [Array(kind, 1, "C", readonly=True) for kind in (float64, float32, fl
 _TYPES = void(
     *_COLUMNS, float64[:, ::1], int64[::1], float64, float64[:, ::1], float32[:, :, ::1], float64[::1], float64[::1]
 )
+_LARGEST = float(np.finfo(np.float32).max)
 _N = 6
 _HIGHEST, _DEEPEST, _PEAK = 3 * _N, 4 * _N, 5 * _N
 _COUNT, _ROWS, _DETECTIONS = 5 * _N + 1, 9 * _N + 1, 9 * _N + 2
@@ -30,6 +32,11 @@ def _within(share: float) -> float:
     return min(max(share, -2.0), 2.0)
 
 
+@njit("f8(f8)", error_model="numpy", cache=True)
+def _single(number: float) -> float:
+    return min(max(number, -_LARGEST), _LARGEST)
+
+
 @njit("void(f8[::1], f4[::1], i8, i8, i8, i8, f8)", error_model="numpy", cache=True)
 def _write_band(told: NDArray, row: NDArray, b: int, asinh: int, snr: int, count: int, softening: float) -> None:
     """Write what changes with a row of the band alone: fluxes, signal to noise, number, scatter."""
@@ -40,10 +47,10 @@ def _write_band(told: NDArray, row: NDArray, b: int, asinh: int, snr: int, count
     row[asinh + 2 + _N + b] = math.asinh(told[_HIGHEST + b] / softening) / 4
     row[asinh + 2 + 2 * _N + b] = math.asinh(told[_DEEPEST + b] / softening) / 4
     row[asinh + 2 + 3 * _N + b] = math.asinh(mean / softening) / 4
-    row[snr + 2 + b] = math.asinh(told[_N + b] / told[2 * _N + b]) / 3
+    row[snr + 2 + b] = math.asinh(_single(told[_N + b] / told[2 * _N + b])) / 3
     row[count + 2 + b] = math.log1p(number) / 3
-    scatter = (second - first * mean) / max(number - 1, 1.0)
-    row[count + 2 + _N + b] = math.log1p(max(scatter, 0.0)) / 3
+    scatter = (second - first * first / max(weight, 1e-30)) / max(number - 1, 1.0)
+    row[count + 2 + _N + b] = math.log1p(_single(max(scatter, 0.0))) / 3
 
 
 @njit(_TYPES, error_model="numpy", cache=True)
@@ -88,15 +95,10 @@ def go_on(
         rest, slope, level = distance[i]
         begin, length = offsets[i], offsets[i + 1] - offsets[i]
         for k in range(length):
-            row, t, f, e, b = (
-                rows[i, k],
-                time[begin + k],
-                float(flux[begin + k]),
-                float(error[begin + k]),
-                band[begin + k],
-            )
+            row, t, b = rows[i, k], time[begin + k], band[begin + k]
+            f, e = float64(flux[begin + k]), float64(error[begin + k])  # float() would leave them single
             previous, previous_t = told[_LAST], told[b]
-            row[snr + 1] = math.asinh((f - told[_N + b]) / math.hypot(e, told[2 * _N + b])) / 3
+            row[snr + 1] = math.asinh(_single((f - told[_N + b]) / math.hypot(e, told[2 * _N + b]))) / 3
             # what is known after this row
             told[b], told[_N + b], told[2 * _N + b] = t, f, e
             told[_HIGHEST + b] = max(told[_HIGHEST + b], f - e)
@@ -148,7 +150,7 @@ def go_on(
                 row[days + 8 + other] = _log_days(t - told[other])
                 row[share + 1 + other] = _within(told[_N + other] / peak)
                 row[share + 1 + _N + other] = _within(told[_HIGHEST + other] / peak)
-            row[snr] = math.asinh(f / e) / 3
+            row[snr] = math.asinh(_single(f / e)) / 3
             row[count] = math.log1p(told[_ROWS]) / 3
             row[count + 1] = math.log1p(told[_DETECTIONS]) / 3
             row[luminosity] = level + slope * math.log10(max(f, softening))
