@@ -27,7 +27,7 @@ from telperion.serve.worker import COUNTS, LONGEST_LETTER, Worker
 from telperion.simulate.packets import shipped_schema
 
 HEAD = b"\0\0\0\0\x64"
-pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 FUZZED = int(os.environ.get("TELPERION_FUZZ", "300"))
 
 
