@@ -172,7 +172,8 @@ def _go_through(
     sequence_loop.go_on(
         light_curves.time, light_curves.flux, light_curves.flux_err, light_curves.band, light_curves.detected,
         light_curves.offsets, np.stack([rest, *_luminosity(known, modulus)], axis=1).astype(np.float64),
-        np.array([place.start for place in _COLUMNS.values()]), SOFTENING, remembered, rows, deviation, gap,
+        np.array([place.start for place in _COLUMNS.values()]), SOFTENING, past.LAYOUT, remembered, rows, deviation,
+        gap,
     )  # fmt: skip
     if (column := N_ROW_FEATURES) < rows.shape[2]:
         rhythm_loop.go_on(
