@@ -147,6 +147,14 @@ def test_dust_that_is_thick_is_no_fault():
     assert np.isfinite(table(context={"mwebv": [0.1, 15.0]}).deredden().flux).all()
 
 
+def test_dust_that_is_unknown_may_be_given_and_stays_unknown():
+    curves = table(context={"mwebv": [0.1, np.nan]})
+    mended, known = curves.deredden(unknown=0.3), table(context={"mwebv": [0.1, 0.3]}).deredden()
+    np.testing.assert_array_equal(mended.flux, known.flux)
+    np.testing.assert_array_equal(mended.context["mwebv"], [0.1, np.nan])
+    np.testing.assert_array_equal(table(context={}).deredden(unknown=0.0).flux, curves.flux)
+
+
 def test_another_context_is_held_against_the_rules():
     for values, message in (([0.1], "has shape"), ([0.1, np.inf], "infinite for 1 objects, first 'b'")):
         with pytest.raises(ValueError, match=message):

@@ -273,8 +273,13 @@ class LightCurves:
         """Replace the labels, shape ``(n_objects,)``."""
         return replace(self, label=np.asarray(label))
 
-    def deredden(self) -> LightCurves:
+    def deredden(self, *, unknown: float = np.nan) -> LightCurves:
         """Correct fluxes and errors for dust in the Milky Way with context ``mwebv``.
+
+        Parameters
+        ----------
+        unknown : float, mag
+            Taken for E(B-V) where it is not known; the context stays as it is.
 
         Raises
         ------
@@ -285,8 +290,9 @@ class LightCurves:
         if self.dereddened:
             raise ValueError("the fluxes are dereddened already")
         ebv = np.asarray(self.context.get("mwebv", np.full(len(self), np.nan)))
-        if (unknown := np.flatnonzero(np.isnan(ebv) & (self.lengths > 0))).size:
-            raise ValueError(f"mwebv is unknown for {unknown.size} objects, first '{self.object_id[unknown[0]]}'")
+        ebv = np.where(np.isnan(ebv), unknown, ebv)
+        if (nobody := np.flatnonzero(np.isnan(ebv) & (self.lengths > 0))).size:
+            raise ValueError(f"mwebv is unknown for {nobody.size} objects, first '{self.object_id[nobody[0]]}'")
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused in clearer words
             factor = (10 ** (0.4 * EXTINCTION[self.band] * ebv[self.object_index])).astype(np.float32)
             flux, error = self.flux * factor, self.flux_err * factor

@@ -239,7 +239,7 @@ def _dereddened(known: LightCurves) -> LightCurves:
         f"mwebv is unknown for {unknown.sum()} objects, first '{first}': classified as if there were no dust",
         RepairWarning, stacklevel=3,
     )  # fmt: skip
-    return known.with_context({"mwebv": np.nan_to_num(ebv)}).deredden().with_context(known.context)
+    return known.deredden(unknown=0.0)
 
 
 def _running(order: NDArray[np.int64], chosen: NDArray[np.bool_], cost: Array) -> Array:
