@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from telperion.taxonomy import Taxonomy
 
+TRANSIENT = "Transient"
+"""The node of what does not come back: what varies for ever can be looked at on any other night."""
+
 LIMIT = 21.5
 """The faintest object, mag, of which an hour gives a spectrum that tells the class, on the usual telescope."""
 
@@ -38,9 +41,43 @@ def exposure(magnitude: ArrayLike, limit: float = LIMIT) -> NDArray[np.float64]:
     return np.asarray(np.maximum(10 ** (0.8 * (np.asarray(magnitude) - limit)), SHORTEST))
 
 
-def information(probabilities: ArrayLike, tree: Taxonomy) -> NDArray[np.float64]:
-    """Give the entropy of the leaves, shape ``(n,)``, bits: what a spectrum that tells the class would tell."""
-    return bits(np.asarray(probabilities, dtype=np.float64)[:, tree.leaves]).sum(axis=1)
+def information(probabilities: ArrayLike, tree: Taxonomy, among: str = "") -> NDArray[np.float64]:
+    """Give the entropy of the leaves: what a spectrum that tells the class would tell.
+
+    Parameters
+    ----------
+    probabilities : array, shape ``(n, n_nodes)``
+    tree : Taxonomy
+    among : str
+        A node: leaves that do not stand below it count as one class, so that it is worth nothing to tell them apart.
+
+    Returns
+    -------
+    array, shape ``(n,)``, bits
+
+    Raises
+    ------
+    KeyError
+        The node is unknown.
+
+    Examples
+    --------
+    >>> tree = Taxonomy("toy", {"Alert": {"Transient": {"SN": {}, "TDE": {}}, "Variable": {"EB": {}, "AGN": {}}}})
+    >>> said = tree.from_leaves(np.array([[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5], [0.5, 0, 0.5, 0]]))
+    >>> information(said, tree).round(2), information(said, tree, "Transient").round(2)
+    (array([1., 1., 1.]), array([1., 0., 1.]))
+    """
+    chance = np.asarray(probabilities, dtype=np.float64)
+    if not among:
+        return bits(chance[:, tree.leaves]).sum(axis=1)
+    node = tree.index(among)
+    own = chance[:, tree.leaves[tree.ancestors[tree.leaves, node]]]
+    return bits(own).sum(axis=1) + bits(np.clip(1 - own.sum(axis=1), 0, 1))
+
+
+def followed(tree: Taxonomy) -> str:
+    """Give the node whose leaves follow-up is for unless something is sought: transients, "" where a tree has none."""
+    return TRANSIENT if TRANSIENT in tree.nodes else ""
 
 
 def bits(chance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ Sought = Mapping[str, float]
 
 
 def value(
-    probabilities: ArrayLike, tree: Taxonomy, sought: Sought | None = None, aim: Aim = "finding"
+    probabilities: ArrayLike, tree: Taxonomy, sought: Sought | None = None, aim: Aim = "finding", among: str = ""
 ) -> NDArray[np.float64]:
     """Give what knowing each object's class would be worth.
 
@@ -39,6 +39,8 @@ def value(
     aim : {"finding", "learning"}
         *finding*: sum of ``w p``, the expected worth of what is found. *learning*: sum of ``w h(p)``, where h is the
         binary entropy: how much is learnt about who is one.
+    among : str
+        Without anything sought: the node on whose leaves information counts, see `telperion.followup.information`.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def value(
     if aim not in get_args(Aim):
         raise ValueError(f"the aim is {aim!r}, expected one of {', '.join(get_args(Aim))}")
     if not sought:
-        return information(probabilities, tree)
+        return information(probabilities, tree, among)
     weights = checked(sought, tree)
     chance = np.asarray(probabilities, dtype=np.float64)[:, [tree.index(name) for name in sought]]
     return (chance if aim == "finding" else bits(chance) + bits(1 - chance)) @ weights

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from telperion.bands import NJY
-from telperion.followup import LEAST, LONGEST, OVERHEAD, exposure, information
+from telperion.followup import LEAST, LONGEST, OVERHEAD, exposure, followed, information
 from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers, Provenance
 from telperion.serve.sky_rows import ROW, UNKNOWN
@@ -82,9 +82,9 @@ def first_score(
 ) -> NDArray[np.float64]:
     """Give what a spectrum would tell for the time that it takes, as far as an alert alone says.
 
-    The entropy of the leaves in bits, for an hour of exposure and overhead on the usual telescope of
-    `telperion.followup`, at the zenith; where the exposure is longer than what is the longest, as if the chance of
-    success were the least. How bright an object will be, and how high it stands, does not count: that is what
+    The information on transients in bits, all other classes as one, for an hour of exposure and overhead on the usual
+    telescope of `telperion.followup`, at the zenith; where the exposure is longer than what is the longest, as if the
+    chance of success were the least. How bright an object will be, and how high it stands, does not count: that is what
     `telperion.tonight` adds.
 
     Parameters
@@ -100,7 +100,7 @@ def first_score(
     """
     hours = exposure(np.clip(magnitude, 0, 30))
     success = np.where(hours > LONGEST, LEAST, 1.0)
-    return np.nan_to_num(information(probabilities, tree) * success / (hours + OVERHEAD / 60))
+    return np.nan_to_num(information(probabilities, tree, followed(tree)) * success / (hours + OVERHEAD / 60))
 
 
 def _seen(curves: LightCurves) -> dict[str, Any]:
