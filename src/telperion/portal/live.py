@@ -59,8 +59,9 @@ class Pulse:
                 if seen is None or now == seen or not self._listeners:
                     seen = now
                 else:
-                    seen, ids = await asyncio.to_thread(self._sky.changed, seen, MOST_IDS)
-                    self._tell(message(seen, ids))
+                    reached, ids = await asyncio.to_thread(self._sky.changed, seen, MOST_IDS)
+                    self._tell(message(reached, ids))
+                    seen = reached
             except (OSError, ValueError, RuntimeError, sqlite3.Error):  # the sky is being moved or mended: ask again
                 pass
             await asyncio.sleep(self._poll)
