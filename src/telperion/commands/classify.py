@@ -13,6 +13,7 @@ from rich.console import Console
 
 import telperion
 from telperion.encode.view import Context, View, keep_context
+from telperion.formats.alert_rows import BESIDE, REASONS, REPEATED
 from telperion.lightcurves import RepairWarning
 from telperion.progress import progress_bar
 
@@ -38,6 +39,7 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
     hats.add_argument("--detected-above", type=float, metavar="RATIO", help=(
         "flux over its error above which a row is a detection, where no column says so"
     ))  # fmt: skip
+    hats.add_argument("--dust", type=Path, help="HEALPix map of E(B-V), for objects that have none")
     hats.add_argument("--dereddened", action="store_true", help="fluxes are corrected for dust in the Milky Way")
     parser.set_defaults(command=_classify)
 
@@ -57,7 +59,7 @@ def _classify(arguments: argparse.Namespace) -> None:
         _classify_hats(arguments)
         return
     given = {"--dask": arguments.dask, "--names": arguments.names, "--detected-above": arguments.detected_above,
-             "--dereddened": arguments.dereddened, "-j": arguments.jobs > 1}  # fmt: skip
+             "--dereddened": arguments.dereddened, "--dust": arguments.dust, "-j": arguments.jobs > 1}  # fmt: skip
     if useless := [name for name, value in given.items() if value]:
         raise ValueError(f"{', '.join(useless)} is for HATS catalogues, and {arguments.data} is none")
     _classify_file(arguments)
@@ -91,12 +93,14 @@ def _classify_hats(arguments: argparse.Namespace) -> None:
         made = classify_catalogue(
             arguments.data, arguments.output, model=arguments.model, days=arguments.days or [np.inf],
             view=arguments.view, context=arguments.context, level=arguments.level, strangeness=arguments.aliens,
-            names=dict(map(_meaning, arguments.names)), dereddened=arguments.dereddened,
+            names=dict(map(_meaning, arguments.names)), dust=arguments.dust or "",
+            dereddened=arguments.dereddened,
             detected_above=arguments.detected_above, jobs=arguments.jobs, dask=arguments.dask, progress=bar,
         )  # fmt: skip
-    if made.left_out:
-        counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(made.left_out.items()))
-        warnings.warn(f"rows left out, values that cannot be: {counts}", RepairWarning, stacklevel=1)
+    told = {reason: count for reason, count in made.mended.items() if reason not in (REASONS[BESIDE], REASONS[REPEATED])}
+    if told:
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(told.items()))
+        warnings.warn(f"left out or mended: {counts}", RepairWarning, stacklevel=1)
     before = f", {made.before:,} of them from before" if made.before else ""
     Console().print(
         f"{made.objects:,} objects, {made.rows:,} rows to {made.folder} ({made.parts:,} parts{before})",

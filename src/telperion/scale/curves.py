@@ -1,8 +1,9 @@
-"""Rows of a catalogue's table as light curves: one row a visit and detector, and an account of what is of no use."""
+"""Rows of a catalogue's table as light curves, one a visit and detector, corrected for dust; an account of the rest."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,9 @@ from telperion.formats.alert_rows import FLAGGED, REASONS, WITHDRAWN, Rows, judg
 from telperion.formats.nested import Nested
 from telperion.lightcurves import LightCurves
 from telperion.scale.columns import Layout, Part
+
+if TYPE_CHECKING:
+    from telperion.serve.dust_map import DustMap
 
 _BAND = {name: place for place, name in enumerate(BANDS)} | {"Y": len(BANDS) - 1}
 
@@ -48,8 +52,8 @@ def to_curves(table: pa.Table, layout: Layout) -> tuple[LightCurves, Counter[str
     >>> row = {"midpointMjdTai": 61000.1, "band": "r", "psfFlux": 850.0, "psfFluxErr": 110.0}
     >>> table = pa.table({"diaObjectId": [1, 2], "ra": [0.0, 1.0], "dec": [0.0, 0.0],
     ...                   "diaSource": [[row, row | {"psfFlux": None}], []]})
-    >>> curves, left_out = to_curves(table, understand(table.schema))
-    >>> curves.lengths, dict(left_out)
+    >>> curves, mended = to_curves(table, understand(table.schema))
+    >>> curves.lengths, dict(mended)
     (array([1, 0]), {'no flux': 1})
     """
     ids = table.column(layout.object_id)
@@ -57,7 +61,7 @@ def to_curves(table: pa.Table, layout: Layout) -> tuple[LightCurves, Counter[str
         raise ValueError(f"{layout.object_id} is null for {ids.null_count} objects")
     parts = [_rows(table, part, layout) for part in layout.parts]
     rows, counts = settle(judged(Rows.concatenate(parts)))
-    left_out = Counter({reason: int(count) for reason, count in zip(REASONS, counts, strict=True) if count})
+    mended = Counter({reason: int(count) for reason, count in zip(REASONS, counts, strict=True) if count})
     context: dict[str, NDArray[np.float64]] = {
         name: np.asarray(without_codes(name, _numbers(table, column)), dtype=np.float64)
         for name, column in layout.context.items()
@@ -66,14 +70,49 @@ def to_curves(table: pa.Table, layout: Layout) -> tuple[LightCurves, Counter[str
     context |= {"ra": np.where(ra < 0, ra + 360, ra), "decl": _numbers(table, layout.decl)}  # some count from -180
     known, outside = within(context)
     if outside:
-        left_out["context"] = outside
+        mended["context"] = outside
     offsets = np.concatenate([[0], np.cumsum(np.bincount(rows.code, minlength=len(table)))])
     names = np.array(ids.cast(pa.string()).to_pylist(), dtype=np.str_).reshape(len(table))
     curves = LightCurves(
         names, offsets, rows.time, rows.band, rows.flux, rows.flux_err, rows.detected, known,
         dereddened=layout.dereddened,
     )  # fmt: skip
-    return curves, left_out
+    return curves, mended
+
+
+def without_dust(curves: LightCurves, dust: DustMap | None = None) -> tuple[LightCurves, int]:
+    """Correct fluxes for dust in the Milky Way, where they are not yet; where E(B-V) is unknown they stay as they are.
+
+    Parameters
+    ----------
+    curves : LightCurves
+    dust : DustMap, optional
+        Tells E(B-V) where the context does not.
+
+    Returns
+    -------
+    LightCurves
+        Dereddened, or taken as if they were.
+    int
+        Objects of which E(B-V) is unknown.
+
+    Examples
+    --------
+    >>> seen = LightCurves(["a", "b"], [0, 1, 2], [1.0, 1.0], [2, 2], [10.0, 10.0], [1.0, 1.0], [True, True],
+    ...                    {"mwebv": [0.1, np.nan]})
+    >>> corrected, unknown = without_dust(seen)
+    >>> corrected.flux.round(1), unknown
+    (array([12.3, 10. ], dtype=float32), 1)
+    """
+    if curves.dereddened:
+        return curves, 0
+    context = dict(curves.context)
+    known = context.get("mwebv", np.full(len(curves), np.nan))
+    if dust is not None:
+        known = np.where(np.isnan(known), dust.ebv(context["ra"], context["decl"]), known)
+        context["mwebv"] = known
+    filled = curves.with_context({"mwebv": np.nan_to_num(known)})
+    return filled.deredden().with_context(context), int(np.isnan(known).sum())
 
 
 def _rows(table: pa.Table, part: Part, layout: Layout) -> Rows:

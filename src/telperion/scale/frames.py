@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ def classify_frame(
     level: float | None = None,
     strangeness: bool = False,
     names: Mapping[str, str] | None = None,
+    dust: str | Path = "",
     dereddened: bool = False,
     detected_above: float | None = None,
 ) -> npd.NestedFrame:
@@ -44,6 +46,8 @@ def classify_frame(
         As for `telperion.classifier.Classifier.classify`.
     context : {"specz", "photoz", "none"}
         That counts.
+    dust : str or Path
+        A map of E(B-V), for objects of which it is unknown, whose fluxes are otherwise taken as they are.
     names, dereddened, detected_above
         As for `telperion.scale.columns.understand`.
 
@@ -66,7 +70,7 @@ def classify_frame(
     layout = understand(schema.remove_metadata(), names, dereddened=dereddened, detected_above=detected_above)
     wanted = list(dict.fromkeys(name.partition(".")[0] for name in layout.read()))
     table = pa.Table.from_pandas(frame[wanted], preserve_index=False)
-    answers, _ = Job(model, layout, tuple(days), view, context, level, strangeness).classify(table)
+    answers, _ = Job(model, layout, tuple(days), view, context, level, strangeness, str(dust)).classify(table)
     made = answers.to_pandas(types_mapper=pd.ArrowDtype)
     made.index = frame.index.take(np.repeat(np.arange(len(frame)), len(days)))
     return npd.NestedFrame(made)
@@ -82,6 +86,7 @@ def classify_lsdb(
     level: float | None = None,
     strangeness: bool = False,
     names: Mapping[str, str] | None = None,
+    dust: str | Path = "",
     dereddened: bool | None = None,
     detected_above: float | None = None,
 ) -> lsdb.Catalog:
@@ -90,7 +95,7 @@ def classify_lsdb(
     Parameters
     ----------
     catalog : lsdb.Catalog
-    model, days, view, context, level, strangeness, names, detected_above
+    model, days, view, context, level, strangeness, dust, names, detected_above
         As for `classify_frame`.
     dereddened : bool, optional
         Whether fluxes are corrected for dust; by default what the catalogue's files say.
@@ -114,6 +119,7 @@ def classify_lsdb(
         context=context,
         level=level,
         strangeness=strangeness,
+        dust=str(dust),
         names=dict(names or {}),
         dereddened=dereddened,
         detected_above=detected_above,

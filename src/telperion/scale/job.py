@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from telperion.classifier import Classifier, load
 from telperion.encode.view import Context, View, keep_context
 from telperion.scale.columns import Layout
-from telperion.scale.curves import to_curves
+from telperion.scale.curves import to_curves, without_dust
+from telperion.serve.dust_map import DustMap
 
 OBJECTS = 4096
 """Objects that are classified at once, at most: enough that none of them pays for the call."""
@@ -23,6 +24,12 @@ OBJECTS = 4096
 def loaded(name: str) -> Classifier:
     """Load a classifier once a process, as `telperion.load` does."""
     return load(name)
+
+
+@lru_cache(maxsize=1)
+def dust_map(path: str) -> DustMap:
+    """Open a map of E(B-V) once a process."""
+    return DustMap.open(path)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class Job:
     level : float or None
         Of what is promised.
     strangeness : bool
+    dust : str
+        A map of E(B-V) as `telperion.serve.dust_map.DustMap` reads it, for objects of which it is unknown; "" for none.
     fingerprint : str
         Of the classifier that is meant; "" takes any.
     objects : int
@@ -65,6 +74,7 @@ class Job:
     context: Context = "specz"
     level: float | None = None
     strangeness: bool = False
+    dust: str = ""
     fingerprint: str = ""
     objects: int = OBJECTS
 
@@ -101,7 +111,8 @@ class Job:
             A row an object and day, objects in their order, days inside: id, position and, where it is there, HEALPix
             pixel under the names that they came with, and what `Classifier.classify` gives.
         Counter of str
-            What was left out, as `telperion.scale.curves.to_curves` counts it.
+            What was left out or mended, as `telperion.scale.curves.to_curves` counts it, and ``no E(B-V)``: objects
+            whose fluxes were taken as they are.
 
         Raises
         ------
@@ -110,16 +121,19 @@ class Job:
         """
         self.layout.check(table.schema)
         check_distinct(table.column(self.layout.object_id), self.layout.object_id)
-        left_out: Counter[str] = Counter()
+        mended: Counter[str] = Counter()
         parts = []
         for start in range(0, max(len(table), 1), self.objects):
             answers, more = self._slice(table.slice(start, self.objects))
             parts.append(answers)
-            left_out += more
-        return pa.concat_tables(parts), left_out
+            mended += more
+        return pa.concat_tables(parts), mended
 
     def _slice(self, table: pa.Table) -> tuple[pa.Table, Counter[str]]:
-        curves, left_out = to_curves(table, self.layout)
+        curves, mended = to_curves(table, self.layout)
+        curves, unknown = without_dust(curves, dust_map(self.dust) if self.dust else None)
+        if unknown:
+            mended["no E(B-V)"] = unknown
         curves = keep_context(curves, self.context)
         answers = self.classifier().classify(
             curves, days=self.days, view=self.view, level=self.level, strangeness=self.strangeness
@@ -130,7 +144,7 @@ class Job:
             raise ValueError(f"the column {clash[0]!r} of the catalogue is called as one of the answer")
         for name in answers.column_names[1:]:
             keys[name] = answers.column(name)
-        return pa.table(keys), left_out
+        return pa.table(keys), mended
 
 
 def check_distinct(ids: pa.ChunkedArray, name: str) -> None:

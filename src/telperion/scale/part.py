@@ -21,7 +21,7 @@ from telperion.scale.healpix import with_pixels
 from telperion.scale.job import Job, check_distinct
 
 BYTES = 64 * 2**20
-"""Of a file, as it is packed, that a slice holds at most; unpacked it may be four times that."""
+"""Of the columns that are read, as they are encoded, that a slice holds at most; in memory it may be four times that."""
 
 UNFINISHED = ".unfinished"
 _ACCOUNT = b"telperion"
@@ -35,7 +35,7 @@ class Done:
     ----------
     objects, rows : int
         Classified, and rows written.
-    left_out : mapping of str to int
+    mended : mapping of str to int
         As `telperion.scale.curves.to_curves` counts it.
     seconds : float
         That it took.
@@ -43,7 +43,7 @@ class Done:
 
     objects: int
     rows: int
-    left_out: dict[str, int]
+    mended: dict[str, int]
     seconds: float
 
 
@@ -71,7 +71,7 @@ def classify_part(job: Job, files: list[str], target: str) -> Done:
     waiting = path.parents[3] / UNFINISHED / f"{path.parts[-3]}-{path.stem}-{uuid.uuid4().hex}.parquet"
     for folder in (path.parent, waiting.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    left_out: Counter[str] = Counter()
+    mended: Counter[str] = Counter()
     ids, rows = [], 0
     writer = None
     try:
@@ -81,7 +81,7 @@ def classify_part(job: Job, files: list[str], target: str) -> Done:
                 for table in slices(parquet, job.layout, job.objects):
                     answers, more = job.classify(table)
                     answers = with_pixels(answers, job.layout.ra, job.layout.decl)
-                    left_out += more
+                    mended += more
                     ids.append(table.column(job.layout.object_id))
                     rows += len(answers)
                     writer = writer or pq.ParquetWriter(waiting, answers.schema, compression="zstd")
@@ -89,9 +89,9 @@ def classify_part(job: Job, files: list[str], target: str) -> Done:
         named = pa.chunked_array([chunk for column in ids for chunk in column.chunks], ids[0].type)
         with naming(files[0]):
             check_distinct(named, job.layout.object_id)
-        done = Done(len(named), rows, dict(left_out), time.perf_counter() - started)
+        done = Done(len(named), rows, dict(mended), time.perf_counter() - started)
         assert writer is not None  # every file gives a slice, be it one without rows
-        account = {"objects": done.objects, "left_out": done.left_out}
+        account = {"objects": done.objects, "mended": done.mended}
         writer.add_key_value_metadata({_ACCOUNT.decode(): json.dumps(account)})
         writer.close()
         with waiting.open("rb+") as written:
@@ -118,15 +118,27 @@ def slices(parquet: pq.ParquetFile, layout: Layout, objects: int) -> Iterator[pa
     ------
     pyarrow.Table
     """
-    metadata = parquet.metadata
-    packed = sum(metadata.row_group(place).total_byte_size for place in range(metadata.num_row_groups))
+    metadata, leaves = parquet.metadata, _leaves(parquet, layout)
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    wanted = [place for place in range(metadata.num_columns) if parquet.schema.column(place).path in leaves]
+    packed = sum(group.column(place).total_uncompressed_size for group in groups for place in wanted)
     size = max(min(objects, int(BYTES * metadata.num_rows / max(packed, 1))), 1)
     seen = False
-    for batch in parquet.iter_batches(size, columns=layout.read(), use_threads=False):
+    for batch in parquet.iter_batches(size, columns=leaves, use_threads=False):
         seen = True
         yield pa.Table.from_batches([batch])
     if not seen:
         yield parquet.schema_arrow.empty_table()
+
+
+def _leaves(parquet: pq.ParquetFile, layout: Layout) -> list[str]:
+    """Give the paths of the columns that are read, as the file has them: of a struct of lists, or a list of structs."""
+    paths = [parquet.schema.column(place).path for place in range(len(parquet.schema))]
+    wanted = set(layout.read())
+    return [
+        path for path, (top, *inner) in ((path, path.split(".")) for path in paths)
+        if top in wanted or (inner and wanted & {f"{top}.{inner[0]}", f"{top}.{inner[-1]}"})
+    ]  # fmt: skip
 
 
 def written(target: str | Path) -> tuple[pq.FileMetaData, Done] | None:
@@ -134,6 +146,6 @@ def written(target: str | Path) -> tuple[pq.FileMetaData, Done] | None:
     try:
         metadata = pq.read_metadata(target)
         account = json.loads((metadata.metadata or {})[_ACCOUNT])
-        return metadata, Done(account["objects"], metadata.num_rows, account["left_out"], 0.0)
+        return metadata, Done(account["objects"], metadata.num_rows, account["mended"], 0.0)
     except (OSError, pa.ArrowException, KeyError, ValueError):
         return None

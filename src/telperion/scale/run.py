@@ -37,8 +37,8 @@ class Outcome:
     ----------
     folder : Path
     parts, objects, rows : int
-    left_out : mapping of str to int
-        Rows of no use, by reason, and values of the ``context`` that cannot be.
+    mended : mapping of str to int
+        Rows of no use, by reason; values of the ``context`` that cannot be; objects with ``no E(B-V)``.
     before : int
         Parts that were there before.
     """
@@ -47,7 +47,7 @@ class Outcome:
     parts: int
     objects: int
     rows: int
-    left_out: dict[str, int]
+    mended: dict[str, int]
     before: int
 
 
@@ -62,6 +62,7 @@ def classify_catalogue(
     level: float | None = None,
     strangeness: bool = False,
     names: Mapping[str, str] | None = None,
+    dust: str | Path = "",
     dereddened: bool = False,
     detected_above: float | None = None,
     objects: int = OBJECTS,
@@ -86,6 +87,8 @@ def classify_catalogue(
         As for `telperion.classifier.Classifier.classify`.
     context : {"specz", "photoz", "none"}
         That counts.
+    dust : str or Path
+        A map of E(B-V), for objects of which it is unknown, whose fluxes are otherwise taken as they are.
     names, dereddened, detected_above
         As for `telperion.scale.columns.understand`.
     objects : int
@@ -112,8 +115,8 @@ def classify_catalogue(
     )
     name = str(Path(model).absolute()) if Path(model).is_dir() else str(model)
     job = Job(
-        name, layout, tuple(float(day) for day in days), view, context, level, strangeness, loaded(name).fingerprint,
-        objects,
+        name, layout, tuple(float(day) for day in days), view, context, level, strangeness,
+        str(Path(dust).absolute()) if dust else "", loaded(name).fingerprint, objects,
     )  # fmt: skip
     job.classifier()  # what cannot be asked of it is known at once
     _claim(place, parts, job)
@@ -155,14 +158,14 @@ def _claim(folder: Path, parts: Parts, job: Job) -> None:
 
 def _finish(folder: Path, parts: Parts, job: Job, targets: Sequence[str], before: int) -> Outcome:
     """Count what is there, and make it a catalogue."""
-    counted, left_out = 0, Counter[str]()
+    counted, mended = 0, Counter[str]()
     for target in targets:
         found = written(target)
         if found is None:
             raise OSError(f"{target} is not there, though a worker has written it: is the folder one that all share?")
         counted += found[1].objects
-        left_out.update(found[1].left_out)
+        mended.update(found[1].mended)
     name = f"{parts.name}_classes"
     rows = write_properties(folder, name, parts.pixels, ra=job.layout.ra, decl=job.layout.decl)
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
-    return Outcome(folder, len(parts), counted, rows, dict(left_out), before)
+    return Outcome(folder, len(parts), counted, rows, dict(mended), before)

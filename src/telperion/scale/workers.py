@@ -96,7 +96,7 @@ def on_dask(job: Job, tasks: Sequence[Task], scheduler: str) -> Iterator[Answer]
                 key = f"telperion-{run}-{number}"
                 futures[key] = client.submit(classify_part, job, task.files, task.target, key=key, pure=False)
             numbers = {key: number for number, key in enumerate(futures)}
-            for future in completed(list(futures.values())):
+            for future in completed(list(futures.values()), loop=client.loop):
                 error = future.exception()
                 done = future.result() if error is None else _exception(error)
                 del futures[future.key]
