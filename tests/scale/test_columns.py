@@ -1,14 +1,17 @@
 import pyarrow as pa
 import pytest
+from tests.scale.made_up import FORCED, ROW, rubin
 
 from telperion.scale.columns import understand
-from tests.scale.made_up import FORCED, ROW, rubin
 
 
 def test_rubins_names_are_known_and_forced_photometry_is_that_on_difference_images():
     layout = understand(rubin([[]], [[]], mwebv=[0.1]).schema)
     assert (layout.object_id, layout.ra, layout.decl) == ("diaObjectId", "ra", "dec")
-    assert [(part.role, part.fields["flux"]) for part in layout.parts] == [("sources", "psfFlux"), ("forced", "psfDiffFlux")]
+    assert [(part.role, part.fields["flux"]) for part in layout.parts] == [
+        ("sources", "psfFlux"),
+        ("forced", "psfDiffFlux"),
+    ]
     assert layout.parts[1].flags == ("psfDiffFlux_flag",)
     assert dict(layout.context) == {"mwebv": "mwebv"}
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.scale.made_up import FORCED, ROW, forced, row, rubin
 
 from telperion.adopt.histories import of_records
 from telperion.lightcurves import LightCurves
 from telperion.scale.columns import understand
 from telperion.scale.curves import to_curves, without_dust
-from tests.scale.made_up import FORCED, ROW, forced, row, rubin
 
 
 def assert_same(one: LightCurves, other: LightCurves) -> None:

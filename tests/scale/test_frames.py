@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-npd = pytest.importorskip("nested_pandas", reason="nested-pandas comes with telperion[scale]")
+pytest.importorskip("nested_pandas", reason="nested-pandas comes with telperion[scale]")
+
+import nested_pandas as npd
+from tests.scale.made_up import answers, forced, row, rubin
 
 import telperion
 from telperion.scale.frames import classify_frame, classify_lsdb
 from telperion.scale.run import classify_catalogue
-from tests.scale.made_up import answers, forced, row, rubin
 
 
 def frame(sources: list, later: list, **columns) -> "npd.NestedFrame":

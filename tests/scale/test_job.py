@@ -1,11 +1,11 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.scale.made_up import forced, row, rubin
 
 import telperion
 from telperion.scale.columns import understand
 from telperion.scale.job import Job, check_distinct
-from tests.scale.made_up import forced, row, rubin
 
 
 def job(table: pa.Table, model: str = "elasticc", **settings) -> Job:

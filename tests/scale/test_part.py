@@ -7,13 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.scale.made_up import row, rubin
 
 from telperion.formats import FormatError
 from telperion.scale import part as module
 from telperion.scale.columns import understand
 from telperion.scale.job import Job
 from telperion.scale.part import UNFINISHED, classify_part, slices, written
-from tests.scale.made_up import row, rubin
 
 pytest.importorskip("astropy_healpix", reason="HEALPix needs telperion[scale]")
 

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.scale.made_up import answers
 
 import telperion
 from telperion.scale import run as module
 from telperion.scale import workers
 from telperion.scale.catalogue import is_hats, open_catalogue
 from telperion.scale.run import CARD, classify_catalogue
-from tests.scale.made_up import answers
 
 
 class Watch:
@@ -98,14 +98,16 @@ def test_a_process_that_is_killed_is_said(sky, tmp_path, monkeypatch):
         for process in multiprocessing.active_children():
             process.kill()
 
-    with pytest.raises(RuntimeError, match="a process was killed.*the same command goes on"):
+    with pytest.raises(RuntimeError, match=r"a process was killed.*the same command goes on"):
         classify_catalogue(sky, tmp_path / "out", jobs=2, progress=Watch(killed))
     assert classify_catalogue(sky, tmp_path / "out").before >= 1
 
 
-@pytest.mark.parametrize("settings", [{"days": [2.0]}, {"model": "plasticc-gru"}, {"context": "none"}, {"view": "full"}])
+@pytest.mark.parametrize(
+    "settings", [{"days": [2.0]}, {"model": "plasticc-gru"}, {"context": "none"}, {"view": "full"}]
+)
 def test_a_folder_of_other_answers_is_refused(plain, sky, settings):
-    with pytest.raises(ValueError, match="holds another answers to the same question|another"):
+    with pytest.raises(ValueError, match="holds another set of answers"):
         classify_catalogue(sky, plain.folder, **({"days": [8.0, np.inf]} | settings))
 
 
@@ -140,7 +142,7 @@ def test_where_every_part_fails_it_does_not_go_on(sky, tmp_path, monkeypatch):
 
     monkeypatch.setattr(workers, "classify_part", fails)
     monkeypatch.setattr(module, "HOPELESS", 2)
-    with pytest.raises(ValueError, match="2 of .* parts failed"):
+    with pytest.raises(ValueError, match=r"2 of .* parts failed"):
         classify_catalogue(sky, tmp_path / "out")
     assert len(tried) == 2
 

@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-distributed = pytest.importorskip("distributed", reason="Dask comes with telperion[scale]")
+pytest.importorskip("distributed", reason="Dask comes with telperion[scale]")
+
+import distributed
+from tests.scale.made_up import answers
+from tests.scale.test_run import Watch
 
 from telperion.scale.make import make_hats
 from telperion.scale.run import classify_catalogue
-from tests.scale.made_up import answers
-from tests.scale.test_run import Watch
 
 pytestmark = pytest.mark.timeout(400)  # workers take their time to start on a busy machine
 
@@ -90,5 +92,5 @@ def test_a_part_that_cannot_be_read_fails_alone(cluster, sky, tmp_path):
 def test_nobody_there_is_said(sky, tmp_path, monkeypatch):
     import dask
 
-    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}), pytest.raises(OSError, match="127.0.0.1:1"):
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}), pytest.raises(OSError, match=r"127\.0\.0\.1:1"):
         classify_catalogue(sky, tmp_path / "out", dask="tcp://127.0.0.1:1")

@@ -97,7 +97,9 @@ def _classify_hats(arguments: argparse.Namespace) -> None:
             dereddened=arguments.dereddened,
             detected_above=arguments.detected_above, jobs=arguments.jobs, dask=arguments.dask, progress=bar,
         )  # fmt: skip
-    told = {reason: count for reason, count in made.mended.items() if reason not in (REASONS[BESIDE], REASONS[REPEATED])}
+    told = {
+        reason: count for reason, count in made.mended.items() if reason not in (REASONS[BESIDE], REASONS[REPEATED])
+    }
     if told:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(told.items()))
         warnings.warn(f"left out or mended: {counts}", RepairWarning, stacklevel=1)

@@ -21,7 +21,7 @@ from telperion.scale.healpix import with_pixels
 from telperion.scale.job import Job, check_distinct
 
 BYTES = 64 * 2**20
-"""Of the columns that are read, as they are encoded, that a slice holds at most; in memory it may be four times that."""
+"""Of the columns that are read, as encoded, that a slice holds at most; in memory it may be four times as much."""
 
 UNFINISHED = ".unfinished"
 _ACCOUNT = b"telperion"

@@ -153,7 +153,7 @@ def _workers(job: Job, tasks: Sequence[Task], jobs: int, dask: str) -> Iterator[
 def _claim(folder: Path, parts: Parts, job: Job) -> None:
     asked = asdict(job) | {"telperion": version("telperion"), "catalogue": parts.address, "parts": len(parts)}
     asked["days"] = [f"{day:g}" for day in job.days]  # JSON knows no infinity
-    claim(folder / CARD, json.loads(json.dumps(asked)), "answers to the same question")
+    claim(folder / CARD, json.loads(json.dumps(asked)), "set of answers", ours=(UNFINISHED,))
 
 
 def _finish(folder: Path, parts: Parts, job: Job, targets: Sequence[str], before: int) -> Outcome:
