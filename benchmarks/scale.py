@@ -17,6 +17,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -26,12 +27,17 @@ import pyarrow.parquet as pq
 
 from telperion.progress import progress_bar
 from telperion.scale.catalogue import is_hats, open_catalogue
+from telperion.scale.job import loaded
 from telperion.scale.make import make_hats
 from telperion.scale.run import classify_catalogue
+from telperion.simulate.drawn import draw
 from telperion.simulate.kinds import KINDS, counts, mix
 from telperion.simulate.save import save
 
 STAGES = ("plain", "dask", "lsdb")
+KEPT = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**28)}
+"""What docs/scale.md sets for workers: Dask's own setting gives memory back after every array."""
+
 TOTAL = 1e8
 
 
@@ -88,6 +94,7 @@ def plain(folder: Path, model: str) -> None:
         def work() -> None:
             classify_catalogue(folder / "sky", folder / "plain", model=model, progress=watched)
 
+        warm(model)
         start = peak()
         try:
             measured(folder, "plain", 1, folder / "plain", time.process_time, work)
@@ -97,13 +104,15 @@ def plain(folder: Path, model: str) -> None:
                 note(folder, stage="memory", start=start, parts={place + 1: watched.memory[place] for place in places})
 
 
-def on_cluster(folder: Path, model: str, stage: str, workers: int) -> None:
+def on_cluster(folder: Path, model: str, stage: str, workers: int, as_dask: bool) -> None:
     from distributed import Client, LocalCluster
 
+    if not as_dask:
+        os.environ.update(KEPT)
     settings = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with LocalCluster(**settings, memory_limit=0) as cluster, Client(cluster) as client:
         client.wait_for_workers(workers)
-        client.run(warm, model)  # as the plain loop's process has read it before its first part
+        client.run(warm, model, lsdb=stage == "lsdb")
 
         def cpu() -> float:
             return sum(client.run(time.process_time).values())
@@ -125,10 +134,11 @@ def on_cluster(folder: Path, model: str, stage: str, workers: int) -> None:
         measured(folder, stage, workers, out, cpu, work)
 
 
-def warm(model: str) -> None:
-    from telperion.scale.job import loaded
-
-    loaded(model)
+def warm(model: str, *, lsdb: bool = False) -> None:
+    """Load what a process loads once, and compile what it compiles: that is no part of a long run's rate."""
+    loaded(model).predict(draw(n_per_class=1, seed=1))
+    if lsdb:
+        import_module("lsdb")
 
 
 def prepare(folder: Path, n: int, part: int, jobs: int) -> None:
@@ -183,13 +193,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("-j", "--jobs", type=int, default=1, help="processes that simulate")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--as-dask", action="store_true", help="leave the workers' memory as Dask sets it")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     prepare(asked.folder, asked.light_curves, asked.part or max(asked.light_curves // 50, 1), asked.jobs)
     for stage in asked.stages:
         if is_hats(str(asked.folder / stage)):
             continue
-        work, more = (plain, ()) if stage == "plain" else (on_cluster, (stage, asked.workers))
+        work, more = (plain, ()) if stage == "plain" else (on_cluster, (stage, asked.workers, asked.as_dask))
         process = multiprocessing.get_context("spawn").Process(target=work, args=(asked.folder, asked.model, *more))
         process.start()  # a process of its own: memory of one stage is not that of another
         process.join()
