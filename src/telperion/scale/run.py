@@ -125,12 +125,15 @@ def classify_catalogue(
     tasks = [Task(parts.files[number], targets[number]) for number in missing]
     task = progress.add_task("parts", total=len(parts), completed=len(parts) - len(missing)) if progress else None
     failed: list[tuple[int, Exception]] = []
+    finished = 0
     for number, done in _workers(job, tasks, jobs, dask):
         if isinstance(done, Exception):
             failed.append((missing[number], done))
-            if len(failed) == min(HOPELESS, len(tasks)):
+            if not finished and len(failed) >= HOPELESS:
                 break
-        elif progress and task is not None:
+            continue
+        finished += 1
+        if progress and task is not None:
             progress.advance(task)
     if failed:
         first, error = failed[0]
