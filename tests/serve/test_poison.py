@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("lmdb", reason="the stream needs telperion[stream]")
 pytest.importorskip("numba", reason="the stream needs telperion[stream]")
 
+from telperion.encode.sequence import compile_loops
 from telperion.formats.avro import parse_schema
 from telperion.formats.avro_files import LARGEST
 from telperion.formats.avro_write import container, encode
@@ -94,6 +95,12 @@ def strictly(text: bytes):
         raise AssertionError(f"{name} in {text!r}")
 
     return json.loads(text, parse_constant=refuse)
+
+
+@pytest.fixture(autouse=True)
+def loops():
+    """Encode as streams do."""
+    assert compile_loops()
 
 
 @pytest.fixture
@@ -456,6 +463,6 @@ def test_one_that_cannot_be_answered_does_not_make_a_batch_be_answered_one_by_on
         return answer(engine, alerts, *more, **known)
 
     monkeypatch.setattr(Engine, "answer", counting)
-    found = ask([*sound[:80], changed(sound[0], 0, {"diaSource.psfFlux": 3e38})], 100)
+    found = ask([*sound[:80], changed(sound[0], 0, {"diaSource.psfFlux": 3e38, "diaObject.mwebv": 3.0})], 100)
     assert list(found.dead) == [80]
     assert len(sizes) < 20

@@ -156,7 +156,7 @@ def go_on(
             row[flag] = math.log(e / softening) / 2
             row[flag + 1], row[flag + 2] = detected[begin + k], told[_ROWS] == 1
             row[flag + 3], row[flag + 4 + b] = told[_DETECTIONS] > 0, 1
-            number, weight = told[_COUNT + b], told[_COUNT + _N + b]
+            number, weight = told[_COUNT + b], max(told[_COUNT + _N + b], 1e-300)
             mean = told[_COUNT + 2 * _N + b] / weight
             variance = max(told[_COUNT + 3 * _N + b] / weight - mean * mean, 0.0) + e * e
             deviation[begin + k] = min(max((f - mean) / math.sqrt(variance), -3.0), 3.0) if number > 1 else 0.0

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 
 from telperion import __version__
 from telperion.bands import BANDS
@@ -30,7 +31,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Problem, "description": text}
     for status, text in {
         400: "what was asked cannot be", 401: "a token is needed", 403: "another site sent this", 404: "there is none",
-        413: "too large", 421: "not a name of this portal", 429: "too many requests",
+        413: "too large", 421: "not a name of this portal", 422: "what was asked, or a file at its rows",
+        429: "too many requests",
     }.items()
 }  # fmt: skip
 
@@ -53,18 +55,20 @@ def router(site: Site) -> APIRouter:
             objects=0 if sky is None else sky.count(Wanted()), version=0 if sky is None else sky.version_now(),
         )  # fmt: skip
 
-    @made.get("/objects", summary="Objects, filtered and in an order, page by page")
+    @made.get("/objects", response_model=schemas.Page, summary="Objects, filtered and in an order, page by page")
     def objects(
         node: Annotated[str, Query(max_length=100, description="a node of the tree; all by default")] = "",
-        promised: Annotated[bool, Query(description="what is promised to be of the node; else see `least`")] = False,
+        promised: Annotated[bool, Query(description="of the node is what is promised; else what is likeliest")] = False,
         least: Annotated[float, Query(ge=0, le=1, description="smallest probability of the node")] = 0.0,
         most_days: Annotated[float | None, Query(ge=0, le=1e6, description="days since the first detection")] = None,
-        least_rows: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+        least_rows: Annotated[
+            int, Query(ge=0, le=1_000_000, description="rows that the answer stands on, at least")
+        ] = 0,
         text: Annotated[str, Query(max_length=100, description="part of the object's name")] = "",
         sort: schemas.Sort = "follow-up",
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        after: Annotated[str | None, Query(max_length=500, description="`next` of the page before")] = None,
-    ) -> schemas.Page:
+        limit: Annotated[int, Query(ge=1, le=500, description="objects of a page")] = 50,
+        after: Annotated[str | None, Query(max_length=500, description="what the page before gives as next")] = None,
+    ) -> Response:
         """Objects that are wanted, and where the next page begins."""
         sky = site.need_sky()
         if node and node not in sky.tree:
@@ -80,20 +84,27 @@ def router(site: Site) -> APIRouter:
             raise HTTPException(400, str(error)) from error
         more = sky.cursor(found[limit - 1], wanted) if len(found) > limit else None
         brief = [_brief(each, sky.tree) for each in found[:limit]]
-        return schemas.Page(objects=brief, next=more, count=sky.count(wanted), version=version)
+        return _json(schemas.Page(objects=brief, next=more, count=sky.count(wanted), version=version))
 
-    @made.get("/object", summary="One object: light curve, context, and all that was said of it")
-    def one(object_id: Annotated[str, Query(alias="id", max_length=LONGEST_ID)]) -> schemas.Object:
+    @made.get(
+        "/object",
+        response_model=schemas.Object,
+        summary="One object: light curve, context, and all that was said of it",
+    )
+    def one(
+        object_id: Annotated[str, Query(alias="id", max_length=LONGEST_ID, description="the object's name")],
+    ) -> Response:
         """Names of objects may hold anything, so they stand in the query."""
         sky = site.need_sky()
         known = sky.object(object_id)
         if known is None:
             raise HTTPException(404, "there is no such object")
-        return _object(shown_of(sky, known))
+        return _json(_object(shown_of(sky, known)))
 
     @made.get("/changes", summary="Which objects were answered after some version")
     def changes(
-        since: Annotated[int, Query(ge=0, le=_LARGEST)], limit: Annotated[int, Query(ge=1, le=1000)] = 200
+        since: Annotated[int, Query(ge=0, le=_LARGEST, description="a version that was told before")],
+        limit: Annotated[int, Query(ge=1, le=1000, description="names, at most")] = 200,
     ) -> schemas.Changes:
         """For whoever polls; who wants to be told listens to /events."""
         version, ids = site.need_sky().changed(since, limit)
@@ -103,8 +114,8 @@ def router(site: Site) -> APIRouter:
 
     @made.post(
         "/classify",
+        response_model=schemas.Classified,
         summary="Answers to light curves of your own",
-        responses={422: {"model": schemas.Problem, "description": "what is wrong with the file, at its rows"}},
         openapi_extra={
             "requestBody": {
                 "required": True, "content": {"text/csv": body, "application/vnd.apache.parquet": body},
@@ -112,8 +123,7 @@ def router(site: Site) -> APIRouter:
         },
     )  # fmt: skip
     async def classify(
-        request: Request,
-        unit: Annotated[str, Query(max_length=20, description="of fluxes: njy, ujy or fluxcal")] = "njy",
+        request: Request, unit: Annotated[schemas.Unit, Query(description="of fluxes")] = "njy"
     ) -> Response:
         """CSV or Parquet in the body, columns as the page Upload explains them. Nothing is kept.
 
@@ -143,11 +153,14 @@ def router(site: Site) -> APIRouter:
             return schemas.Classified(objects=[_object(each) for each in found])
 
         answered = await asyncio.to_thread(answer)
-        return Response(answered.model_dump_json(), media_type="application/json")
+        return _json(answered)
 
-    classify_answer = made.routes[-1]
-    classify_answer.responses[200] = {"model": schemas.Classified}  # type: ignore[attr-defined]
     return made
+
+
+def _json(found: BaseModel) -> Response:
+    """Give what was checked when it was made; the framework would check it a second time."""
+    return Response(found.model_dump_json(), media_type="application/json")
 
 
 def _brief(listed: Listed, tree: Taxonomy) -> schemas.Brief:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from telperion import __version__
@@ -70,17 +71,17 @@ def create_app(settings: Settings, model: Model, sky: Sky | None = None) -> Guar
         made.include_router(module.router(site), include_in_schema=False)
 
     @made.get(STATIC + "{name:path}", include_in_schema=False)
-    def static(name: str) -> Response:
+    async def static(name: str) -> Response:
         """Give one of the portal's own files, from memory."""
         return assets.answer(name)
 
     @made.get("/favicon.ico", include_in_schema=False)
-    def icon() -> Response:
+    async def icon() -> Response:
         """Give the mark in a browser's tab."""
         return assets.answer("icon.svg")
 
     @made.get("/health", include_in_schema=False)
-    def health() -> dict[str, str]:
+    async def health() -> dict[str, str]:
         """Say that the portal answers."""
         return {"status": "ok"}
 
@@ -91,6 +92,11 @@ def create_app(settings: Settings, model: Model, sky: Sky | None = None) -> Guar
     @made.exception_handler(404)
     async def missing(request: Request, error: Exception) -> Response:
         return _problem(site, request, 404, str(getattr(error, "detail", "there is no such page")))
+
+    @made.exception_handler(RequestValidationError)
+    async def unfit(request: Request, error: RequestValidationError) -> Response:
+        wrong = [f"{'.'.join(map(str, each['loc'][1:])) or each['loc'][0]}: {each['msg']}" for each in error.errors()]
+        return _problem(site, request, 422, "; ".join(wrong[:5]))
 
     return Guard(made, settings, (lambda: None) if site.pulse is None else site.pulse.end)
 

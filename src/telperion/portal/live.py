@@ -31,7 +31,7 @@ class Pulse:
         self._sky, self._poll = sky, poll
         self._listeners: set[asyncio.Queue[str]] = set()
         self._task: asyncio.Task[None] | None = None
-        self._over = asyncio.Event()
+        self._over = False
 
     async def start(self) -> None:
         """Begin to watch."""
@@ -39,7 +39,8 @@ class Pulse:
 
     def end(self) -> None:
         """Let all listeners go."""
-        self._over.set()
+        self._over = True
+        self._tell("")
 
     async def stop(self) -> None:
         """Watch no longer."""
@@ -80,22 +81,19 @@ class Pulse:
         """
         queue: asyncio.Queue[str] = asyncio.Queue(maxsize=20)
         self._listeners.add(queue)
-        over = asyncio.create_task(self._over.wait())
         try:
             version = await asyncio.to_thread(self._sky.version_now)
             yield f"retry: 2000\nevent: hello\ndata: {json.dumps({'version': version})}\n\n"
             if since is not None and since < version:
                 yield message(*await asyncio.to_thread(self._sky.changed, since, MOST_IDS))
-            while not self._over.is_set():
-                coming = asyncio.create_task(queue.get())
-                await asyncio.wait({coming, over}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
-                if coming.done():
-                    yield coming.result()
-                else:
-                    coming.cancel()
-                    yield ": still here\n\n"
+            while not self._over:
+                try:
+                    text = await asyncio.wait_for(queue.get(), HEARTBEAT)
+                except TimeoutError:
+                    text = ": still here\n\n"
+                if text:
+                    yield text
         finally:
-            over.cancel()
             self._listeners.discard(queue)
 
 

@@ -18,14 +18,14 @@ CONTEXTS = {
 }
 """Kinds of context, in words."""
 
-NOT_FOR = (
+UNKNOWN = (
     "Light curves of other surveys' depth, cadence or bands: it has learnt LSST's ugrizy, simulated.",
     "Counting rates or populations: its probabilities assume the class mix below; other mixes need other weights.",
     "Deciding alone about what costs much: the promise holds for objects like those it was measured on, on average, at "
     "one moment; not for each object, not for classes it does not know, not at all moments of a stream together.",
     "Solar-system objects, artefacts and anything that is no point source in the difference image.",
 )
-"""What holds of every classifier that ships."""
+"""What a classifier must not be used for of which nobody has written it down."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from telperion.portal.model_page import CONTEXTS, NOT_FOR, facts, found, mix, scores_by_day
+from telperion.cards import About
+from telperion.portal.model_page import CONTEXTS, UNKNOWN, facts, found, mix, scores_by_day
 from telperion.portal.site import Site
 from telperion.portal.templating import render
 from telperion.portal.tree_rows import tree_rows
@@ -23,7 +24,8 @@ def router(site: Site) -> APIRouter:
         return render(
             site, "model.html", here="model", name=site.model.label, facts=facts(classifier), mix=mix(classifier),
             measured=measured, found=None if measured is None else found(measured, context, days),
-            table=[] if measured is None else scores_by_day(measured), contexts=CONTEXTS, not_for=NOT_FOR,
+            table=[] if measured is None else scores_by_day(measured), contexts=CONTEXTS,
+            about=About.load(site.model.name), unknown=UNKNOWN,
             tree=tree_rows(classifier.tree), view=classifier.view, differs=_differs(site),
         )  # fmt: skip
 

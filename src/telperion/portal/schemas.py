@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Probability = Annotated[float, Field(ge=0, le=1.0001)]
 Sort = Literal["follow-up", "newest", "surest", "rarest"]
+Unit = Literal["njy", "ujy", "fluxcal"]
 
 
 class _Answer(BaseModel):

@@ -25,7 +25,7 @@ ROWS = (
     ),
     Column("time", "MJD (TAI) of the observation", ("mjd", "midpointMjdTai", "midPointTai"), needed=True),
     Column("band", "one of u g r i z y", ("filter", "passband", "fid", "filterName"), needed=True),
-    Column("flux", "difference flux, in the unit chosen below; may be negative", ("psfFlux", "psFlux", "fluxcal")),
+    Column("flux", "difference flux, in the unit that is chosen; may be negative", ("psfFlux", "psFlux", "fluxcal")),
     Column("flux_err", "its standard error, above zero", ("psfFluxErr", "psFluxErr", "fluxcalerr", "fluxerr")),
     Column("mag", "in place of a flux: AB magnitude", ("magnitude", "magpsf")),
     Column("mag_err", "its standard error, above zero", ("magerr", "sigmapsf", "magnitude_err")),

@@ -201,5 +201,5 @@ def _floats(text: NDArray[np.str_]) -> tuple[NDArray[np.float64], NDArray[np.boo
         try:
             values[row] = float(word)
         except ValueError:
-            bad[row] = True
+            values[row], bad[row] = np.nan, True
     return values, bad
