@@ -141,7 +141,9 @@ def test_the_command_line_acquaints_and_classifies(drawn_curves, tmp_path, capsy
     parquet.write(drawn_curves, tmp_path / "data.parquet")
     data, made, out = (str(tmp_path / name) for name in ("data.parquet", "made", "out.parquet"))
     assert main(["aliens", "plasticc-gru", data, "-o", made, "--test", data, "-n", "16", "--markdown"]) == 0
-    assert "False alarms on 224 objects" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "False alarms on 224 objects" in said
+    assert "nearest known object of the same class" in said
     assert main(["classify", data, "-m", made, "-o", out, "--days", "8", "--aliens"]) == 0
     found = np.array(pq.read_table(out)["strangeness"])
     assert ((found >= 0) & (found <= 1)).all()

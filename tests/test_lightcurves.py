@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -126,10 +128,41 @@ def test_dereddening_twice_is_refused():
         table().deredden().deredden()
 
 
-def test_dust_behind_which_no_flux_is_a_number_is_refused():
-    with pytest.raises(ValueError, match="not finite in 1 rows, first at object 'b'"):
-        table(context={"mwebv": [0.1, 100.0]}).deredden()
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"context": {"mwebv": [0.1, 100.0]}}, "dust, flux is not finite in 1 rows, first at object 'b' (its row 0)"),
+        ({"context": {"mwebv": [0.1, 3.0]}, "flux": [1, 2, 3, 3e38]}, "dust, flux is not finite in 1 rows, first at"),
+        ({"context": {"mwebv": [3.0, 0.1]}, "flux_err": [1, 1, 3e38, 1]}, "dust, flux_err is not a finite number"),
+        ({"context": {"mwebv": [0.1, -9.0]}, "flux_err": [1, 1, 1, 1e-45]}, "dust, flux_err is not a finite number"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_dust_behind_which_no_flux_is_a_number_is_refused(changes, message):
+    with pytest.raises(ValueError, match=re.escape(f"corrected for {message}")):
+        table(**changes).deredden()
+
+
+def test_dust_that_is_thick_is_no_fault():
     assert np.isfinite(table(context={"mwebv": [0.1, 15.0]}).deredden().flux).all()
+
+
+def test_dust_that_is_unknown_may_be_given_and_stays_unknown():
+    curves = table(context={"mwebv": [0.1, np.nan]})
+    mended, known = curves.deredden(unknown=0.3), table(context={"mwebv": [0.1, 0.3]}).deredden()
+    np.testing.assert_array_equal(mended.flux, known.flux)
+    np.testing.assert_array_equal(mended.context["mwebv"], [0.1, np.nan])
+    np.testing.assert_array_equal(table(context={}).deredden(unknown=0.0).flux, curves.flux)
+
+
+def test_another_context_is_held_against_the_rules():
+    for values, message in (([0.1], "has shape"), ([0.1, np.inf], "infinite for 1 objects, first 'b'")):
+        with pytest.raises(ValueError, match=message):
+            table().with_context({"mwebv": values})
+    with pytest.raises(ValueError, match="cannot be the name"):
+        table().with_context({"flux": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="read-only"):
+        table().with_context({"redshift": np.array([0.1, 0.2])}).context["redshift"][0] = 1
 
 
 def test_dereddening_without_the_dust_is_refused():

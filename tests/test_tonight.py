@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 import telperion
+from telperion.followup import LEAST, followed, information
 from telperion.lightcurves import LightCurves
 from telperion.rank.plan import Observing, rank
-from telperion.rank.telescope import LEAST, Telescope
+from telperion.rank.telescope import Telescope
 from telperion.serve.answers import Provenance
 from telperion.serve.sky import Sky, Wanted
 from telperion.serve.sky_messages import first_score
 from telperion.serve.sky_sink import write_sky
-from telperion.tonight import UNIX, score_sky, tonight
+from telperion.tonight import UNIX, score_sky, tonight, usual
 
 NIGHT = "2025-11-20"
 LAST = 60_999.0
@@ -55,10 +56,10 @@ def scores(sky) -> dict[str, float]:
     return {each.object_id: each.score for each in sky.objects(Wanted(), limit=1000)}
 
 
-@pytest.mark.parametrize("sought", [{}, {"TDE": 1.0, "KN": 3.0}])
-def test_scores_are_those_of_rank(make, tmp_path, classifier, sought):
+@pytest.mark.parametrize("wanted", [{}, {"among": "Transient"}, {"sought": {"TDE": 1.0, "KN": 3.0}}])
+def test_scores_are_those_of_rank(make, tmp_path, classifier, wanted):
     curves = some_curves(np.linspace(17, 21.5, 12))
-    night = Observing(NIGHT, sought=sought)
+    night = Observing(NIGHT, **wanted)
     sky = make(curves)
     assert score_sky(tmp_path, night) == len(curves)
     plan = rank(classifier, curves, night)
@@ -93,7 +94,7 @@ def test_an_object_that_comes_alive_again_has_a_score_at_once(make, tmp_path):
 def test_the_first_score_is_near_that_of_the_night(make, tmp_path):
     sky = make(some_curves(np.linspace(18, 21.8, 12)))
     before = scores(sky)
-    score_sky(tmp_path, Observing(NIGHT))
+    score_sky(tmp_path, Observing(NIGHT, among="Transient"))
     ratio = np.array([after / before[name] for name, after in scores(sky).items()])
     assert (ratio > 0.4).all()
     assert (ratio < 1.6).all()
@@ -105,7 +106,35 @@ def test_the_first_score_is_by_the_telescope_that_is_usual(classifier):
     magnitude = np.array([20.0, 23.0])
     hours = telescope.hours(magnitude, 1.0) + telescope.overhead / 60
     share = np.where(telescope.hours(magnitude, 1.0) > telescope.longest, LEAST, 1)
-    np.testing.assert_allclose(first_score(said, magnitude, tree), share * np.log2(19) / hours, rtol=1e-6)
+    told = information(said, tree, "Transient")
+    np.testing.assert_allclose(first_score(said, magnitude, tree), share * told / hours, rtol=1e-6)
+
+
+def test_a_variable_star_of_no_sure_kind_stands_behind_a_transient_of_no_sure_kind(classifier):
+    tree = classifier.tree
+
+    def among(*names):
+        return np.isin([tree.nodes[leaf] for leaf in tree.leaves], names) / len(names)
+
+    said = tree.from_leaves(np.stack([
+        among("RR Lyrae", "Delta Scuti", "EB", "Cepheid"), among("SNIa", "TDE"), among("SNIa"), among("SNIa", "AGN"),
+    ]))  # fmt: skip
+    star, doubtful, sure, either = first_score(said, np.full(4, 20.0), tree)
+    assert star == pytest.approx(0, abs=1e-6)
+    assert sure == pytest.approx(0, abs=1e-6)
+    assert either == pytest.approx(doubtful)
+    assert doubtful > 1
+
+
+def test_by_default_a_sky_is_in_the_order_of_what_spectra_tell_of_transients(make, tmp_path):
+    sky = make(some_curves(np.linspace(18, 21.8, 12)))
+    assert usual(sky).among == followed(sky.tree) == "Transient"
+    score_sky(tmp_path)
+    default = scores(sky)
+    score_sky(tmp_path, replace(usual(sky), among=""))
+    assert default != pytest.approx(scores(sky))
+    score_sky(tmp_path, usual(sky))
+    assert default == pytest.approx(scores(sky))
 
 
 def test_the_night_is_now_where_alerts_come_and_else_that_of_the_latest(make):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from telperion.aliens.known import DIRECTIONS, MOMENTS, KnownObjects, thinned
 from telperion.aliens.strangeness import Aliens
 from telperion.classifier import Classifier
 from telperion.encode.view import FORCED, Context, held_context, keep_context
@@ -149,6 +150,43 @@ def acquaint(classifier: Classifier, states: States, *, seed: int = 0) -> Classi
     return dataclasses.replace(classifier, aliens=aliens)
 
 
+def keep(classifier: Classifier, light_curves: LightCurves, *, progress: Progress | None = None) -> Classifier:
+    """Let a classifier keep labelled objects with their light curves, to show which of them another looks like.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        That knows what is strange (`acquaint`).
+    light_curves : LightCurves
+        Some objects of each class: all of them are kept.
+    progress : rich.progress.Progress, optional
+
+    Raises
+    ------
+    TypeError
+        The classifier does not know what is strange.
+    ValueError
+        As `look`.
+    """
+    if classifier.aliens is None:
+        raise TypeError("this classifier does not know what is strange: acquaint it first")
+    distance = classifier.aliens.distance
+    states = look(classifier, light_curves, days=MOMENTS, progress=progress)
+    known = labelled(light_curves, classifier.tree)
+    order = np.argsort(known.object_id)
+    place = order[np.searchsorted(known.object_id[order], states.object_id)]
+    width = min(DIRECTIONS, distance.turn.shape[2])
+    turned = np.full((len(CONTEXTS), len(MOMENTS), len(known), width), np.nan, dtype=np.float16)
+    for number, context in enumerate(CONTEXTS):
+        for step, moment in enumerate(MOMENTS):
+            mine = (states.kept == context) & (states.moment == moment)
+            turned[number, step, place[mine]] = distance.turned(states.hidden[mine], moment)[:, :width]
+    redshift = known.context.get("redshift", np.full(len(known), np.nan))
+    shown = thinned(cut(known, np.inf, classifier.view)).with_context({"redshift": redshift})
+    objects = KnownObjects(shown, CONTEXTS, np.asarray(MOMENTS), turned)
+    return dataclasses.replace(classifier, aliens=dataclasses.replace(classifier.aliens, known=objects))
+
+
 def alarms(classifier: Classifier, states: States, levels: Sequence[float]) -> dict[tuple[str, float], NDArray]:
     """Give the shares of known objects whose strangeness is above each level, by context asked for and moment.
 
@@ -166,3 +204,25 @@ def alarms(classifier: Classifier, states: States, levels: Sequence[float]) -> d
             mine = score[(states.kept == context) & (states.moment == moment)]
             found[context, float(moment)] = np.mean(mine[:, None] > np.asarray(levels), axis=0)
     return found
+
+
+def alike(classifier: Classifier, states: States) -> dict[tuple[str, float], float]:
+    """Give the share of objects whose nearest known object is of their own class, by context asked for and moment.
+
+    Raises
+    ------
+    TypeError
+        The classifier keeps no known objects.
+    """
+    if classifier.aliens is None or classifier.aliens.known is None:
+        raise TypeError("this classifier keeps no known objects")
+    known, distance = classifier.aliens.known, classifier.aliens.distance
+    own = np.zeros(states.days.size, dtype=bool)
+    for k in range(own.size):
+        nearest, _ = known.nearest(distance, states.hidden[k], float(states.days[k]), str(states.held[k]), 1)
+        own[k] = nearest.size > 0 and known.curves.label[nearest[0]] == states.labels[k]
+    return {
+        (context, float(moment)): float(own[(states.kept == context) & (states.moment == moment)].mean())
+        for context in dict.fromkeys(states.kept.tolist())
+        for moment in np.unique(states.moment)
+    }

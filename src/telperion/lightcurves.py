@@ -10,12 +10,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from telperion.bands import BANDS, EXTINCTION
-
-FORMAT_VERSION = b"1"
-_ROW_COLUMNS = {"time": np.float64, "band": np.int8, "flux": np.float32, "flux_err": np.float32, "detected": np.bool_}
-_THICK = 10.0  # mag of E(B-V), up to which a flux that a survey can measure stays one
-_NOT_CONTEXT = {"object_id", "label", *_ROW_COLUMNS}
+from telperion import light_curve_arrow
+from telperion.bands import EXTINCTION
+from telperion.light_curve_columns import (
+    ROW_COLUMNS,
+    as_column,
+    as_context,
+    check,
+    check_context,
+    check_fluxes,
+    in_order,
+    owners,
+)
 
 
 class RepairWarning(UserWarning):
@@ -72,93 +78,31 @@ class LightCurves:
     dereddened: bool = False
 
     def __post_init__(self) -> None:
-        columns: dict[str, ArrayLike] = {name: getattr(self, name) for name in _ROW_COLUMNS}
-        for name, values in columns.items():
-            self._freeze(name, _as_column(name, values, _ROW_COLUMNS[name]))
+        for name, values in self._rows().items():
+            self._freeze(name, as_column(name, values))
         self._freeze("object_id", np.asarray(self.object_id, dtype=np.str_))
         self._freeze("offsets", np.asarray(self.offsets, dtype=np.int64))
         label = np.asarray(self.label, dtype=np.str_)
         self._freeze("label", label if label.size else np.full(len(self), "", dtype=np.str_))
-        context = {name: np.asarray(values, dtype=np.float64) for name, values in self.context.items()}
-        for values in context.values():
-            values.flags.writeable = False
-        object.__setattr__(self, "context", context)
-        self._check_shapes()
-        self._check_values()
+        object.__setattr__(self, "context", as_context(self.context))
+        check(self.object_id, self.offsets, self._rows(), self.context, self.label)
 
     def _freeze(self, name: str, values: np.ndarray) -> None:
         view = values.view()
         view.flags.writeable = False
         object.__setattr__(self, name, view)
 
-    # -- checks ------------------------------------------------------------------------------------------------
-
-    def _check_shapes(self) -> None:
-        n, rows = self.object_id.size, self.time.size
-        if self.object_id.ndim != 1 or self.offsets.shape != (n + 1,):
-            raise ValueError(f"offsets have shape {self.offsets.shape}, expected ({n + 1},) for {n} objects")
-        for name in _ROW_COLUMNS:
-            if getattr(self, name).shape != (rows,):
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected ({rows},) as time has")
-        if self.offsets[0] != 0 or self.offsets[-1] != rows or (np.diff(self.offsets) < 0).any():
-            raise ValueError(f"offsets must rise from 0 to the number of rows, {rows}")
-        for name, values in self.context.items():
-            if name in _NOT_CONTEXT:
-                raise ValueError(f"{name!r} cannot be the name of a context column")
-            if values.shape != (n,):
-                raise ValueError(f"context {name!r} has shape {values.shape}, expected ({n},)")
-        if self.label.shape != (n,):
-            raise ValueError(f"label has shape {self.label.shape}, expected ({n},)")
-        distinct, first, count = np.unique(self.object_id, return_index=True, return_counts=True)
-        if (count > 1).any():
-            name = distinct[count > 1][np.argmin(first[count > 1])]
-            raise ValueError(f"object_id is not unique for {(count > 1).sum()} objects, first '{name}'")
-
-    def _check_values(self) -> None:
-        self._reject(~np.isfinite(self.time), "time is not finite")
-        self._reject(~np.isfinite(self.flux), "flux is not finite")
-        self._reject(~(np.isfinite(self.flux_err) & (self.flux_err > 0)), "flux_err is not a finite number above zero")
-        self._reject((self.band < 0) | (self.band >= len(BANDS)), "band is not a position in 'ugrizy'")
-        inside = np.ones(self.n_rows, dtype=bool)
-        inside[self.offsets[:-1][self.lengths > 0]] = False
-        later, same = inside.copy(), inside.copy()
-        later[1:] &= self.time[1:] < self.time[:-1]
-        self._reject(later, "time goes back")
-        same[1:] &= self.time[1:] == self.time[:-1]
-        repeat, unsorted = same.copy(), same
-        repeat[1:] &= self.band[1:] == self.band[:-1]
-        self._reject(repeat, "time and band repeat the row before")
-        unsorted[1:] &= self.band[1:] < self.band[:-1]
-        self._reject(unsorted, "rows of one time are not in the order of their bands")
-        for name, values in self.context.items():
-            if (wrong := np.flatnonzero(np.isinf(values))).size:
-                first = self.object_id[wrong[0]]
-                raise ValueError(f"context {name!r} is infinite for {wrong.size} objects, first '{first}'")
-
-    def _reject(self, wrong: NDArray[np.bool_], rule: str) -> None:
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            owner = int(np.searchsorted(self.offsets, row, side="right")) - 1
-            place = f"'{self.object_id[owner]}' (its row {row - self.offsets[owner]})"
-            raise ValueError(f"{rule} in {int(wrong.sum())} rows, first at object {place}")
+    def _rows(self) -> dict[str, np.ndarray]:
+        return {name: getattr(self, name) for name in ROW_COLUMNS}
 
     # -- making ------------------------------------------------------------------------------------------------
 
     @classmethod
     def from_rows(
-        cls,
-        object_id: ArrayLike,
-        time: ArrayLike,
-        band: ArrayLike,
-        flux: ArrayLike,
-        flux_err: ArrayLike,
-        detected: ArrayLike,
-        *,
-        objects: ArrayLike | None = None,
-        context: Mapping[str, ArrayLike] | None = None,
-        label: ArrayLike | None = None,
-        dereddened: bool = False,
-    ) -> LightCurves:
+        cls, object_id: ArrayLike, time: ArrayLike, band: ArrayLike, flux: ArrayLike, flux_err: ArrayLike,
+        detected: ArrayLike, *, objects: ArrayLike | None = None, context: Mapping[str, ArrayLike] | None = None,
+        label: ArrayLike | None = None, dereddened: bool = False,
+    ) -> LightCurves:  # fmt: skip
         """Build the table from rows in any order, one object id (text or integer) a row.
 
         Parameters
@@ -178,15 +122,7 @@ class LightCurves:
         >>> LightCurves.from_rows([7, 3, 7], [2.0, 1.0, 1.0], [1, 1, 1], [1, 2, 3], [1, 1, 1], [1, 0, 0]).time
         array([1., 2., 1.])
         """
-        row_id = np.asarray(object_id)
-        if objects is None:
-            distinct, first, inverse = np.unique(row_id, return_index=True, return_inverse=True)
-            order = np.argsort(first, kind="stable")
-            rank = np.empty_like(order)
-            rank[order] = np.arange(order.size)
-            objects, code = distinct[order], rank[inverse]
-        else:
-            code = _position(row_id, np.asarray(objects))
+        objects, code = owners(object_id, objects)
         return cls.from_codes(
             code, time, band, flux, flux_err, detected,
             objects=objects, context=context, label=label, dereddened=dereddened,
@@ -194,32 +130,19 @@ class LightCurves:
 
     @classmethod
     def from_codes(
-        cls,
-        code: ArrayLike,
-        time: ArrayLike,
-        band: ArrayLike,
-        flux: ArrayLike,
-        flux_err: ArrayLike,
-        detected: ArrayLike,
-        *,
-        objects: ArrayLike,
-        context: Mapping[str, ArrayLike] | None = None,
-        label: ArrayLike | None = None,
-        dereddened: bool = False,
-    ) -> LightCurves:
+        cls, code: ArrayLike, time: ArrayLike, band: ArrayLike, flux: ArrayLike, flux_err: ArrayLike,
+        detected: ArrayLike, *, objects: ArrayLike, context: Mapping[str, ArrayLike] | None = None,
+        label: ArrayLike | None = None, dereddened: bool = False,
+    ) -> LightCurves:  # fmt: skip
         """As `from_rows`, with each row's position in `objects` in place of its id (no search: the fast way)."""
         names = np.asarray(objects).astype(np.str_)
         code = np.asarray(code, dtype=np.int64)
-        given = zip(_ROW_COLUMNS, (time, band, flux, flux_err, detected), strict=True)
+        given = zip(ROW_COLUMNS, (time, band, flux, flux_err, detected), strict=True)
         columns = {name: np.asarray(column) for name, column in given}
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(code, minlength=names.size))])
-        step = np.diff(code)
-        if not ((step > 0) | ((step == 0) & (np.diff(columns["time"]) > 0))).all():
-            order = np.lexsort((columns["band"], columns["time"], code))
-            columns = {name: column[order] for name, column in columns.items()}
+        offsets, rows = in_order(code, columns, names.size)
         label = np.zeros(0, dtype=np.str_) if label is None else np.asarray(label)
         columns_of_objects = {name: np.asarray(values) for name, values in (context or {}).items()}
-        return cls(names, offsets, **columns, context=columns_of_objects, label=label, dereddened=dereddened)
+        return cls(names, offsets, **rows, context=columns_of_objects, label=label, dereddened=dereddened)
 
     @classmethod
     def concatenate(cls, parts: Sequence[LightCurves]) -> LightCurves:
@@ -240,7 +163,7 @@ class LightCurves:
         return cls(
             np.concatenate([part.object_id for part in parts]),
             np.concatenate([[0], *ends]),
-            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _ROW_COLUMNS},
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in ROW_COLUMNS},
             context={n: np.concatenate([p.context.get(n, np.full(len(p), np.nan)) for p in parts]) for n in names},
             label=np.concatenate([part.label for part in parts]),
             dereddened=parts[0].dereddened,
@@ -302,7 +225,7 @@ class LightCurves:
         return self._with(
             object_id=self.object_id[chosen],
             offsets=offsets,
-            **{name: getattr(self, name)[rows] for name in _ROW_COLUMNS},
+            **{name: getattr(self, name)[rows] for name in ROW_COLUMNS},
             context={name: values[chosen] for name, values in self.context.items()},
             label=self.label[chosen],
         )
@@ -312,7 +235,7 @@ class LightCurves:
         made = object.__new__(LightCurves)
         for name in self.__dataclass_fields__:
             object.__setattr__(made, name, columns.get(name, getattr(self, name)))
-        for name in columns.keys() & {"object_id", "offsets", "label", *_ROW_COLUMNS}:
+        for name in columns.keys() & {"object_id", "offsets", "label", *ROW_COLUMNS}:
             made._freeze(name, columns[name])
         return made
 
@@ -322,7 +245,7 @@ class LightCurves:
         if mask.shape != (self.n_rows,):
             raise ValueError(f"keep has shape {mask.shape}, expected ({self.n_rows},)")
         offsets = np.concatenate([[0], np.cumsum(mask)])[self.offsets]
-        return self._with(offsets=offsets, **{name: getattr(self, name)[mask] for name in _ROW_COLUMNS})
+        return self._with(offsets=offsets, **{name: getattr(self, name)[mask] for name in ROW_COLUMNS})
 
     def between(self, start: float, stop: float) -> LightCurves:
         """Keep the rows with ``start <= time < stop``, MJD."""
@@ -342,14 +265,21 @@ class LightCurves:
 
     def with_context(self, context: Mapping[str, ArrayLike]) -> LightCurves:
         """Replace the whole context; give ``{**self.context, "name": values}`` to add to it."""
-        return replace(self, context={name: np.asarray(values) for name, values in context.items()})
+        columns = as_context(context)
+        check_context(self.object_id, columns)
+        return self._with(context=columns)
 
     def with_label(self, label: ArrayLike) -> LightCurves:
         """Replace the labels, shape ``(n_objects,)``."""
         return replace(self, label=np.asarray(label))
 
-    def deredden(self) -> LightCurves:
+    def deredden(self, *, unknown: float = np.nan) -> LightCurves:
         """Correct fluxes and errors for dust in the Milky Way with context ``mwebv``.
+
+        Parameters
+        ----------
+        unknown : float, mag
+            Taken for E(B-V) where it is not known; the context stays as it is.
 
         Raises
         ------
@@ -360,27 +290,21 @@ class LightCurves:
         if self.dereddened:
             raise ValueError("the fluxes are dereddened already")
         ebv = np.asarray(self.context.get("mwebv", np.full(len(self), np.nan)))
-        if (unknown := np.flatnonzero(np.isnan(ebv) & (self.lengths > 0))).size:
-            raise ValueError(f"mwebv is unknown for {unknown.size} objects, first '{self.object_id[unknown[0]]}'")
-        with np.errstate(over="ignore"):
+        ebv = np.where(np.isnan(ebv), unknown, ebv)
+        if (nobody := np.flatnonzero(np.isnan(ebv) & (self.lengths > 0))).size:
+            raise ValueError(f"mwebv is unknown for {nobody.size} objects, first '{self.object_id[nobody[0]]}'")
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused in clearer words
             factor = (10 ** (0.4 * EXTINCTION[self.band] * ebv[self.object_index])).astype(np.float32)
             flux, error = self.flux * factor, self.flux_err * factor
-        if np.fmax.reduce(ebv, initial=0.0) > _THICK:
-            self._reject(~(np.isfinite(flux) & np.isfinite(error)), "corrected for dust, the flux is not finite")
+        check_fluxes(self.object_id, self.offsets, flux, error, "corrected for dust, ")
         return self._with(flux=flux, flux_err=error, dereddened=True)
 
     # -- Arrow -------------------------------------------------------------------------------------------------
 
     def to_arrow(self) -> pa.Table:
         """Give one row an object, observations in list columns (the same memory wherever Arrow allows it)."""
-        columns: dict[str, pa.Array] = {"object_id": pa.array(self.object_id, pa.string())}
-        lists, size = (pa.ListArray, pa.int32()) if self.n_rows < 2**31 else (pa.LargeListArray, pa.int64())
-        for name in _ROW_COLUMNS:
-            columns[name] = lists.from_arrays(pa.array(self.offsets, size), pa.array(getattr(self, name)))
-        columns |= {name: pa.array(values) for name, values in self.context.items()}
-        columns["label"] = pa.array(self.label, pa.string())
-        dust = b"true" if self.dereddened else b"false"
-        return pa.table(columns).replace_schema_metadata({"telperion": FORMAT_VERSION, "dereddened": dust})
+        about = self.object_id, self.offsets, self._rows(), self.context, self.label
+        return light_curve_arrow.to_table(*about, dereddened=self.dereddened)
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> LightCurves:
@@ -391,61 +315,4 @@ class LightCurves:
         ValueError
             The table is not ours: a column is missing, of another version, or its lists disagree in length.
         """
-        metadata = table.schema.metadata or {}
-        if metadata.get(b"telperion") != FORMAT_VERSION:
-            raise ValueError(f"the table is not a Telperion table of version {FORMAT_VERSION.decode()}")
-        if missing := [n for n in ("object_id", *_ROW_COLUMNS) if n not in table.column_names]:
-            raise ValueError(f"the table lacks the columns {', '.join(missing)}")
-        table = table.combine_chunks()
-        rows: dict[str, np.ndarray] = {}
-        offsets = np.zeros(0, dtype=np.int64)
-        for name in _ROW_COLUMNS:
-            column = _single(table.column(name))
-            if not pa.types.is_list(column.type) and not pa.types.is_large_list(column.type):
-                raise ValueError(f"column {name!r} is {column.type}, expected a list")
-            if column.null_count or column.values.null_count:
-                raise ValueError(f"column {name!r} holds nulls")
-            ends = column.offsets.to_numpy().astype(np.int64)
-            if rows and not np.array_equal(ends - ends[0], offsets):
-                raise ValueError(f"the lists of {name!r} have other lengths than those of 'time'")
-            offsets = ends - ends[0]
-            rows[name] = column.values.slice(ends[0], offsets[-1]).to_numpy(zero_copy_only=False)
-        context = {
-            name: _single(table.column(name)).cast(pa.float64()).to_numpy(zero_copy_only=False)
-            for name in table.column_names
-            if name not in _NOT_CONTEXT
-        }
-        ids, label = (
-            np.array(table[name].to_pylist() if name in table.column_names else [], dtype=np.str_)
-            for name in ("object_id", "label")
-        )
-        dereddened = metadata.get(b"dereddened") == b"true"
-        return cls(ids, offsets, **rows, context=context, label=label, dereddened=dereddened)
-
-
-def _single(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
-
-
-def _as_column(name: str, values: ArrayLike, dtype: type) -> np.ndarray:
-    array = np.asarray(values)
-    if dtype is np.int8 and array.size and (array.dtype.kind not in "iu" or array.min() < -128 or array.max() > 127):
-        raise ValueError(f"{name} must be small integers, positions in 'ugrizy'")
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused in clearer words
-        return array.astype(dtype, copy=False)
-
-
-def _position(row_id: np.ndarray, objects: np.ndarray) -> NDArray[np.int64]:
-    """Find the position in `objects` of each row's id."""
-    if objects.size == 0:
-        if row_id.size:
-            raise ValueError(f"{row_id.size} rows belong to no listed object, first '{row_id[0]}'")
-        return np.zeros(0, dtype=np.int64)
-    if (row_id.dtype.kind in "iu") != (objects.dtype.kind in "iu"):
-        row_id, objects = row_id.astype(np.str_), objects.astype(np.str_)
-    order = np.argsort(objects, kind="stable")
-    place = np.minimum(np.searchsorted(objects, row_id, sorter=order), objects.size - 1)
-    code = order[place]
-    if (foreign := np.flatnonzero(objects[code] != row_id)).size:
-        raise ValueError(f"{foreign.size} rows belong to no listed object, first '{row_id[foreign[0]]}'")
-    return code
+        return cls(**light_curve_arrow.from_table(table))

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from telperion.followup import LEAST, followed
 from telperion.rank.forecast import Usual
 from telperion.rank.plan import Observing, exposures
-from telperion.rank.telescope import LEAST
-from telperion.rank.value import value
-from telperion.rank.visibility import dark, visibility
+from telperion.rank.visibility import SITES, Site, dark, visibility
 from telperion.serve.sky import Sky
 from telperion.serve.sky_rows import Several
 from telperion.serve.sky_sink import SkySink
@@ -31,7 +30,7 @@ def score_sky(folder: str | Path, observing: Observing | None = None) -> int:
     """Give all live objects of a sky the score that `telperion.rank.plan.rank` would, by the answers that they have.
 
     Rows up to the latest alert count, of tonight too. Objects that are too faint for the telescope stand behind the
-    others, as if the chance of success were `telperion.rank.telescope.LEAST`; those that are not up, not live, or of
+    others, as if the chance of success were `telperion.followup.LEAST`; those that are not up, not live, or of
     unknown place or brightness have 0. Alerts that come later have a score of their own (see
     `telperion.serve.sky_messages.first_score`) until the next time, 0 where the object is not up.
 
@@ -39,7 +38,7 @@ def score_sky(folder: str | Path, observing: Observing | None = None) -> int:
     ----------
     folder : path
     observing : Observing, optional
-        Any information, of the night that `tonight` says.
+        By default `usual`.
 
     Returns
     -------
@@ -54,8 +53,8 @@ def score_sky(folder: str | Path, observing: Observing | None = None) -> int:
         It cannot be written.
     """
     sky = Sky(folder)
-    observing = observing or Observing(tonight(sky))
-    value(np.ones((0, len(sky.nodes))), sky.tree, observing.sought, observing.aim)  # before anything is worked out
+    observing = observing or usual(sky)
+    observing.worth(np.ones((0, len(sky.nodes))), sky.tree)  # before anything is worked out
     midnight = observing.site.midnight(observing.night)
     nightfall, _ = dark(observing.site, midnight)
     since, n_live, sink = nightfall - observing.recent, 0, SkySink(folder)
@@ -84,6 +83,17 @@ def tonight(sky: Sky, now: Callable[[], float] = time.time) -> float:
     return moment if math.isnan(latest) or abs(moment - latest) < _LIVE else latest
 
 
+def usual(sky: Sky, site: Site = SITES["cerro-pachon"]) -> Observing:
+    """Give what is wanted unless somebody says otherwise: information on transients, in the night that `tonight` says.
+
+    Parameters
+    ----------
+    sky : Sky
+    site : Site
+    """
+    return Observing(tonight(sky), site, among=followed(sky.tree))
+
+
 def scores(part: Several, tree: Taxonomy, observing: Observing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Score objects by what is said of them.
 
@@ -109,7 +119,7 @@ def scores(part: Several, tree: Taxonomy, observing: Observing) -> tuple[NDArray
     )  # fmt: skip
     now = np.fmax(nightfall, part.alert_time)
     taken = exposures(curves, Usual.of(part.probabilities, tree), seen, now, observing)
-    worth = value(part.probabilities, tree, observing.sought, observing.aim)
+    worth = observing.worth(part.probabilities, tree)
     overhead = telescope.overhead / 60
     rate = np.where(taken.success > 0, taken.success / (taken.hours + overhead), 0.0)
     faint = (taken.success <= 0) & (taken.band >= 0) & (seen.hours > 0)

@@ -168,6 +168,30 @@ def test_extreme_fluxes_stay_finite():
         assert np.abs(rows).max() < 25
 
 
+ENDS = (3e38, -3e38, 1e19, 1e-45)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("flux", ENDS)
+@pytest.mark.parametrize("error", [3e38, 1e19, 1e-30, 1e-45])
+def test_numbers_at_the_ends_of_single_precision_are_encoded_finitely_and_alike_by_both_ways(flux, error):
+    fluxes, errors = [100, flux, flux, 100, *ENDS], [10, error, error, 1e-45, *np.abs(ENDS)]
+    curves = LightCurves(
+        ["a"],
+        [0, 8],
+        np.arange(60_000.0, 60_008),
+        [2, 2, 1, 2, 1, 1, 2, 2],
+        fluxes,
+        errors,
+        [True] * 8,
+        dereddened=True,
+    )
+    (slow, _, memory), (fast, _, remembered) = encode("rhythm", curves), encode("rhythm by loops", curves)
+    assert np.isfinite(slow).all()
+    np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=2e-5)
+    np.testing.assert_allclose(remembered, memory, rtol=1e-5, atol=1e-6)
+
+
 def test_fluxes_must_be_dereddened(curves):
     with pytest.raises(ValueError, match="not dereddened"):
         encode("telperion", replace(curves, dereddened=False))

@@ -116,3 +116,16 @@ def test_without_a_sky_uploads_are_answered_all_the_same(model):
         assert client.get("/api/v1/objects").status_code == 404
         assert client.get("/").status_code == 200
         assert client.post("/api/v1/classify", content="time,band,flux,flux_err\n61000,g,100,5\n").status_code == 200
+
+
+def test_what_an_object_looks_like_comes_nearest_first(client):
+    name = everything(client)[0][0]["object_id"]
+    found = client.get("/api/v1/similar", params={"id": name}).json()
+    for what in ("classes", "objects"):
+        far = [each["distance"] for each in found[what]]
+        assert far
+        assert far == sorted(far)
+    assert 0 <= found["strangeness"] <= 1
+    for each in found["objects"]:
+        assert len({len(column) for column in each["light_curve"].values()}) == 1
+    assert client.get("/api/v1/similar", params={"id": "nobody"}).status_code == 404

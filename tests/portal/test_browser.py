@@ -122,6 +122,9 @@ def test_an_upload_is_answered_and_a_bad_one_explained(page, address, tmp_path):
     page.click("button.big-button")
     page.wait_for_selector("#chart-track canvas")
     page.wait_for_selector(".near li")
+    pictures = page.locator(".likes svg")
+    assert pictures.count() == 9
+    assert "Light curve of this object" in pictures.first.get_attribute("aria-label")
     bad = tmp_path / "<img src=x onerror=window.hacked=1>.csv"
     bad.write_text('time,band,flux,flux_err\n61000,g,"<img src=x onerror=window.hacked=1>",1\n61001,q,1,1\n')
     page.expected = ("422",)  # what the browser notes of the answer itself

@@ -70,6 +70,28 @@ class Distance:
             raise ValueError(f"states have shape {state.shape}, those known are of {self.turn.shape[1]} numbers")
         return state
 
+    def turned(self, state: NDArray[np.float32], day: float) -> NDArray[np.float32]:
+        """Give states along the directions of one day's phase, shape ``(n, n_kept)``, white within classes."""
+        return np.asarray(state @ self.turn[_phase(np.float64(day), self.edges)])
+
+    def from_classes(self, hidden: ArrayLike, day: float) -> NDArray[np.float64]:
+        """Give the squared distance of one state from each class over the number of directions.
+
+        Parameters
+        ----------
+        hidden : array, shape ``(n_hidden,)``
+        day : float, d
+
+        Returns
+        -------
+        array, shape ``(n_classes,)``
+            Classes in the order of their sorted names.
+        """
+        turned = self.turned(self.check(np.asarray(hidden)[None]), day)
+        phase = _phase(np.float64(day), self.edges)
+        away = np.einsum("ck,ckj->cj", turned - self.mean[phase], self.root[phase])
+        return np.asarray(np.square(away).mean(axis=1), dtype=np.float64)
+
     @classmethod
     def fit(
         cls, hidden: ArrayLike, labels: ArrayLike, days: ArrayLike, *, edges: ArrayLike, kept: int = 48
@@ -136,8 +158,8 @@ class Distance:
         return result
 
 
-def _phase(days: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.searchsorted(edges, days, side="right") - 1
+def _phase(days: NDArray[np.float64] | np.float64, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.asarray(np.searchsorted(edges, days, side="right") - 1)
 
 
 def _fit(

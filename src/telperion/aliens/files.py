@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DTYPES = ("<f4", "<f8", "<i8", "<U")
+DTYPES = ("<f2", "<f4", "<f8", "|i1", "<i8", "<U")
 """Kinds of numbers and text that such a file may hold."""
 
 _NO_ARCHIVE = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError)

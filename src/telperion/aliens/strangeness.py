@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from telperion.aliens.distance import Distance
 from telperion.aliens.files import read_arrays, write_arrays
+from telperion.aliens.known import FILE as KNOWN
+from telperion.aliens.known import KnownObjects
 from telperion.phases import ANY, FEWEST, checked_contexts, context_places
 
 FORMAT = 1
@@ -53,6 +55,8 @@ class Aliens:
         Shares, rising from 0 to 1.
     nearer : array, shape ``(n_contexts, n_cells, n_crowds, n_levels)``
         The distance than which this share of known objects is nearer.
+    known : KnownObjects, optional
+        Some of them, to be shown beside what looks like them.
 
     Raises
     ------
@@ -66,6 +70,7 @@ class Aliens:
     crowds: NDArray[np.float64]
     levels: NDArray[np.float64]
     nearer: NDArray[np.float64]
+    known: KnownObjects | None = None
 
     def __post_init__(self) -> None:
         checked_contexts(self.contexts)
@@ -81,6 +86,8 @@ class Aliens:
             values = getattr(self, name)
             if values.shape != wanted or not np.isfinite(values).all() or (np.diff(values, axis=-1) < 0).any():
                 raise ValueError(f"{name} of shape {values.shape} must be of shape {wanted}, finite and rising")
+        if self.known is not None and self.known.turned.shape[3] > (n_kept := self.distance.turn.shape[2]):
+            raise ValueError(f"known objects have {self.known.turned.shape[3]} directions, the distance has {n_kept}")
 
     @classmethod
     def fit(
@@ -180,7 +187,9 @@ class Aliens:
         return result
 
     def save(self, folder: str | Path) -> None:
-        """Write ``aliens.npz`` into a folder; a triangle of each root, float32."""
+        """Write ``aliens.npz`` into a folder, a triangle of each root, float32; and known objects, if there are any."""
+        if self.known is not None:
+            self.known.save(folder)
         triangle = np.triu_indices(self.distance.turn.shape[2])
         arrays = {
             "format": np.array([FORMAT]),
@@ -219,7 +228,8 @@ class Aliens:
             root[:, :, triangle[0], triangle[1]] = packed
             contexts = tuple(str(name) for name in found["contexts"])
             distance = Distance(found["edges"], turn, found["mean"], root)
-            return cls(distance, contexts, found["cells"], found["crowds"], found["levels"], found["nearer"])
+            known = KnownObjects.load(folder) if (path.parent / KNOWN).exists() else None
+            return cls(distance, contexts, found["cells"], found["crowds"], found["levels"], found["nearer"], known)
         except KeyError as missing:
             raise ValueError(f"{path} lacks {missing}") from missing
         except (ValueError, TypeError, IndexError) as error:

@@ -10,11 +10,17 @@ from telperion.lightcurves import LightCurves
 
 _N = len(BANDS)
 _BANDS = np.arange(_N, dtype=np.int8)[:, None, None]
-_LATEST, _MAXIMA, _SUMS = slice(0, 3 * _N), slice(3 * _N, 5 * _N + 1), slice(5 * _N + 1, 9 * _N + 3)
-_LAST, _FIRST_DETECTION, _LAST_DETECTION, _PEAK_TIME = range(9 * _N + 3, 9 * _N + 7)
+_HIGHEST, _DEEPEST, _PEAK, _COUNT = 3 * _N, 4 * _N, 5 * _N, 5 * _N + 1
+_ROWS, _DETECTIONS, _LAST, _FIRST_DETECTION, _LAST_DETECTION, _PEAK_TIME = range(9 * _N + 1, 9 * _N + 7)
+_LATEST, _MAXIMA, _SUMS = slice(0, _HIGHEST), slice(_HIGHEST, _COUNT), slice(_COUNT, _LAST)
 N_MEMORY = 9 * _N + 7
 """Numbers remembered of an object: of each band the latest time, flux and error, two maxima and four sums; the maximum
 of all bands; rows and detections so far; the time of the last row, of the first and last detection, of the peak."""
+
+LAYOUT = np.array([
+    _N, _HIGHEST, _DEEPEST, _PEAK, _COUNT, _ROWS, _DETECTIONS, _LAST, _FIRST_DETECTION, _LAST_DETECTION, _PEAK_TIME,
+])  # fmt: skip
+"""Number of bands, and where what else is remembered begins, for `telperion.encode.sequence_loop`."""
 
 _NOTHING = np.zeros(N_MEMORY)
 _NOTHING[:_N], _NOTHING[2 * _N : 3 * _N], _NOTHING[_LAST:] = np.nan, np.inf, np.nan
@@ -27,7 +33,7 @@ def start(n_objects: int) -> NDArray[np.float64]:
 
 def days_known(memory: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give what `telperion.encode.view.days_known` gives for all rows so far, shape ``(n_objects,)``."""
-    rows, detections = memory[:, _SUMS][:, -2:].T
+    rows, detections = memory[:, [_ROWS, _DETECTIONS]].T
     return days_since(memory[:, _FIRST_DETECTION], memory[:, _LAST], rows > detections)
 
 

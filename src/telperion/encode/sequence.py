@@ -31,6 +31,7 @@ MANY_ROWS = 300_000
 """So many take longer feature by feature than it takes to load numba."""
 
 _TINY = 1e-30
+_LARGEST = np.finfo(np.float32).max
 _MAG_PER_LOG = np.float32(2.5 / np.log(10))
 
 _BLOCKS = {
@@ -171,7 +172,8 @@ def _go_through(
     sequence_loop.go_on(
         light_curves.time, light_curves.flux, light_curves.flux_err, light_curves.band, light_curves.detected,
         light_curves.offsets, np.stack([rest, *_luminosity(known, modulus)], axis=1).astype(np.float64),
-        np.array([place.start for place in _COLUMNS.values()]), SOFTENING, remembered, rows, deviation, gap,
+        np.array([place.start for place in _COLUMNS.values()]), SOFTENING, past.LAYOUT, remembered, rows, deviation,
+        gap,
     )  # fmt: skip
     if (column := N_ROW_FEATURES) < rows.shape[2]:
         rhythm_loop.go_on(
@@ -213,9 +215,11 @@ def _write_fluxes(
     np.divide(latest, peak, out=share[1:7])
     np.divide(history.highest, peak, out=share[7:13])
     np.minimum(np.maximum(share, -2, out=share), 2, out=share)  # np.clip is slow on small arrays
-    np.divide(flux, error, out=snr[0])
-    np.divide(flux - previous, np.hypot(error, previous_error), out=snr[1])  # 0 without a previous one
-    np.divide(latest, latest_error, out=snr[2:])
+    with np.errstate(over="ignore"):  # what is too large is brought down to the largest number there is
+        np.divide(flux, error, out=snr[0])
+        np.divide(flux - previous, np.hypot(error, previous_error), out=snr[1])  # 0 without a previous one
+        np.divide(latest, latest_error, out=snr[2:])
+    np.minimum(np.maximum(snr, -_LARGEST, out=snr), _LARGEST, out=snr)
     np.arcsinh(snr, out=snr)
     snr /= 3
 
@@ -225,7 +229,7 @@ def _write_counts(block: NDArray[np.float32], history: History) -> None:
     count, weight, first, second = history.sums
     block[0], block[1], block[2:8] = history.rows, history.detections, count
     scatter = (second - first * first / np.maximum(weight, _TINY)) / np.maximum(count - 1, 1)
-    np.maximum(scatter, 0, out=block[8:])
+    np.minimum(np.maximum(scatter, 0, out=scatter), _LARGEST, out=block[8:])
     np.log1p(block, out=block)
     block /= 3
 

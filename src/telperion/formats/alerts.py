@@ -136,8 +136,7 @@ class Alerts:
             if (wrong := np.flatnonzero((given < 0) | (given > 100))).size:
                 raise ValueError(f"mwebv is outside 0 to 100 for {wrong.size} alerts, first {given[wrong[0]]:g}")
             context["mwebv"] = given[self._latest()] if by_object else given.copy()
-        known = np.nan_to_num(context.get("mwebv", np.zeros(len(curves))))
-        return curves.with_context({"mwebv": known}).deredden().with_context(context)
+        return curves.with_context(context).deredden(unknown=0.0)
 
     def as_observed(self, *, by_object: bool = False) -> LightCurves:
         """Give the rows as light curves with the fluxes of the packets, as `light_curves` has them otherwise."""

@@ -12,8 +12,10 @@ from pydantic import BaseModel
 
 from telperion import __version__
 from telperion.bands import BANDS
+from telperion.lightcurves import LightCurves
 from telperion.portal import schemas
 from telperion.portal.instant import latest, shown
+from telperion.portal.neighbours import Neighbourhood, looks
 from telperion.portal.pages_object import LONGEST_ID
 from telperion.portal.shown import Shown, Track
 from telperion.portal.shows import shown_of
@@ -101,6 +103,20 @@ def router(site: Site) -> APIRouter:
             raise HTTPException(404, "there is no such object")
         return _json(_object(shown_of(sky, known)))
 
+    @made.get("/similar", response_model=schemas.Looks, summary="What an object looks like")
+    def similar(
+        object_id: Annotated[str, Query(alias="id", max_length=LONGEST_ID, description="the object's name")],
+    ) -> Response:
+        """Give the nearest classes, and the nearest known objects with their light curves."""
+        sky = site.need_sky()
+        known = sky.object(object_id)
+        if known is None:
+            raise HTTPException(404, "there is no such object")
+        found = looks(site.model.classifier, shown_of(sky, known))
+        if found is None:
+            raise HTTPException(404, "there is nothing that this object could be compared with")
+        return _json(_looks(found))
+
     @made.get("/changes", summary="Which objects were answered after some version")
     def changes(
         since: Annotated[int, Query(ge=0, le=_LARGEST, description="a version that was told before")],
@@ -181,11 +197,29 @@ def _object(found: Shown) -> schemas.Object:
         level=_number(found.level), first_detection=_number(float(curves.first_detection[0])),
         context={name: float(values[0]) for name, values in curves.context.items() if math.isfinite(values[0])},
         context_kind=found.context_kind,
-        light_curve=schemas.LightCurve(
-            time=curves.time.tolist(), band=[BANDS[place] for place in curves.band], flux=curves.flux.tolist(),
-            flux_err=curves.flux_err.tolist(), detected=curves.detected.tolist(),
-        ),
+        light_curve=_light_curve(curves),
         answers=_said(found.track, found.tree),
+    )  # fmt: skip
+
+
+def _light_curve(curves: LightCurves) -> schemas.LightCurve:
+    return schemas.LightCurve(
+        time=curves.time.tolist(), band=[BANDS[place] for place in curves.band], flux=curves.flux.tolist(),
+        flux_err=curves.flux_err.tolist(), detected=curves.detected.tolist(),
+    )  # fmt: skip
+
+
+def _looks(found: Neighbourhood) -> schemas.Looks:
+    return schemas.Looks(
+        classes=[schemas.Likeness(name=each.name, distance=each.distance) for each in found.classes],
+        objects=[
+            schemas.KnownObject(
+                object_id=str(each.curve.object_id[0]), label=each.name, redshift=_number(each.redshift),
+                distance=each.distance, light_curve=_light_curve(each.curve),
+            )
+            for each in found.objects
+        ],
+        strangeness=found.strangeness, days=found.day,
     )  # fmt: skip
 
 

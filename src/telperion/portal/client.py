@@ -100,6 +100,10 @@ class Portal:
         """Give one object: its light curve, context, and all that was said of it."""
         return self._json("/api/v1/object", {"id": object_id})
 
+    def similar(self, object_id: str) -> Json:
+        """Say what an object looks like: the nearest classes, and the nearest known objects with light curves."""
+        return self._json("/api/v1/similar", {"id": object_id})
+
     def classify(self, data: str | bytes | Path, *, unit: str = "njy") -> list[Json]:
         """Have light curves answered: a file, or the text or bytes of one (CSV or Parquet).
 

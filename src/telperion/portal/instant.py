@@ -48,10 +48,7 @@ def moments(curves: LightCurves) -> NDArray[np.float64]:
 
 def without_dust(curves: LightCurves) -> LightCurves:
     """Correct fluxes for dust as far as E(B-V) is known, as the stream does: where it is not they stay as they are."""
-    if curves.dereddened:
-        return curves
-    dust = np.nan_to_num(curves.context.get("mwebv", np.zeros(len(curves))))
-    return curves.with_context({**curves.context, "mwebv": dust}).deredden().with_context(curves.context)
+    return curves if curves.dereddened else curves.deredden(unknown=0.0)
 
 
 def track(classifier: Classifier, curves: LightCurves) -> Track:

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from telperion.portal import charts
-from telperion.portal.neighbours import neighbourhood
+from telperion.portal.neighbours import looks
+from telperion.portal.pictures import axis, picture
 from telperion.portal.shown import Shown
 from telperion.portal.shows import shown_of
 from telperion.portal.site import Site
@@ -80,9 +81,14 @@ def object_page(
 def near_part(site: Site, shown: Shown) -> Response:
     """Give the part about what an object looks like."""
     classifier = site.model.classifier
-    same = classifier.fingerprint == shown.version
-    found = neighbourhood(classifier, shown.curves) if same else None
-    return render(site, "neighbours.html", found=found, same=same, name=shown.classifier)
+    found = looks(classifier, shown)
+    if found is None:
+        same = classifier.fingerprint == shown.version
+        return render(site, "neighbours.html", found=None, same=same, name=shown.classifier)
+    last = axis(found.day, found.objects)
+    likes = [(each, picture(each.curve, found.day, last, f"a known {each.name}")) for each in found.objects]
+    itself = picture(shown.curves, found.day, last, "this object", zero=shown.zero)
+    return render(site, "neighbours.html", found=found, last=last, likes=likes, itself=itself)
 
 
 def csv_file(shown: Shown) -> Response:

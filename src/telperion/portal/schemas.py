@@ -116,6 +116,32 @@ class Object(_Answer):
     answers: list[Said] = Field(description="in order of time")
 
 
+class Likeness(_Answer):
+    """A class that an object looks like."""
+
+    name: str
+    distance: float = Field(description="in standard deviations of its known objects; about 1 for its own")
+
+
+class KnownObject(_Answer):
+    """A known object that an object looks like; times are days after its first detection."""
+
+    object_id: str
+    label: str
+    redshift: float | None
+    distance: float = Field(description="in units of the scatter that all classes share")
+    light_curve: LightCurve
+
+
+class Looks(_Answer):
+    """What an object looks like, in the latent space of the classifier."""
+
+    classes: list[Likeness] = Field(description="nearest first")
+    objects: list[KnownObject] = Field(description="nearest first")
+    strangeness: float = Field(description="share of known objects of that phase that look less strange")
+    days: float = Field(description="after the first detection, up to which it is known")
+
+
 class Changes(_Answer):
     """Which objects were answered after some version."""
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 _CODE = """
 import sys
-from telperion.rank.plan import Observing
 from telperion.rank.visibility import site
 from telperion.serve.sky import Sky
-from telperion.tonight import score_sky, tonight
+from telperion.tonight import score_sky, usual
 folder, place = sys.argv[1:]
-score_sky(folder, Observing(tonight(Sky(folder)), site(place)))
+score_sky(folder, usual(Sky(folder), site(place)))
 """
 _LONGEST = 3600.0
 

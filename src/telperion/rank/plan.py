@@ -44,6 +44,7 @@ class Observing:
     sought : mapping of str to float
         Nodes that are sought and their weights; none: information on all leaves.
     aim : {"finding", "learning"}
+    among : str
         See `telperion.rank.value.value`.
     bands : str
         In the brightest of these the brightness counts.
@@ -64,6 +65,7 @@ class Observing:
     hours: float | None = None
     sought: Sought = field(default_factory=dict)
     aim: Aim = "finding"
+    among: str = ""
     bands: str = "gri"
     airmass: float = 2.0
     moon: float = 0.0
@@ -76,6 +78,10 @@ class Observing:
             given = getattr(self, name)
             if given is not None and not bound <= given < np.inf:
                 raise ValueError(f"{name} is {given}, expected a number of at least {bound}")
+
+    def worth(self, probabilities: ArrayLike, tree: Taxonomy) -> Array:
+        """Give what knowing each object's class would be worth, shape ``(n,)``: see `telperion.rank.value.value`."""
+        return value(probabilities, tree, self.sought, self.aim, self.among)
 
 
 class Exposures(NamedTuple):
@@ -139,7 +145,7 @@ def rank(
         There are no positions, or what is sought is not as it should be.
     """
     tree, where = classifier.tree, observing.site
-    value(np.ones((0, len(tree))), tree, observing.sought, observing.aim)  # before anything is worked out
+    observing.worth(np.ones((0, len(tree))), tree)  # before anything is worked out
     if missing := {"ra", "decl"} - light_curves.context.keys():
         raise ValueError(f"positions are needed, but the context lacks {' and '.join(sorted(missing, reverse=True))}")
     midnight = where.midnight(observing.night)
@@ -151,7 +157,7 @@ def rank(
     place = known.context["ra"], known.context["decl"]
     seen = visibility(*place, where, midnight, most_airmass=observing.airmass, from_moon=observing.moon)
     taken = exposures(known, Usual.of(said, tree), seen, nightfall, observing)
-    worth, bits = value(said, tree, observing.sought, observing.aim), information(said, tree)
+    worth, bits = observing.worth(said, tree), information(said, tree)
     cost = taken.hours + observing.telescope.overhead / 60
     rate = np.where(taken.success > 0, taken.success / cost, 0.0)
     hours = (daybreak - nightfall) * 24 if observing.hours is None else observing.hours
@@ -239,7 +245,7 @@ def _dereddened(known: LightCurves) -> LightCurves:
         f"mwebv is unknown for {unknown.sum()} objects, first '{first}': classified as if there were no dust",
         RepairWarning, stacklevel=3,
     )  # fmt: skip
-    return known.with_context({"mwebv": np.nan_to_num(ebv)}).deredden().with_context(known.context)
+    return known.deredden(unknown=0.0)
 
 
 def _running(order: NDArray[np.int64], chosen: NDArray[np.bool_], cost: Array) -> Array:

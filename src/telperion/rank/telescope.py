@@ -8,14 +8,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from telperion.followup import LEAST, LIMIT, LONGEST, OVERHEAD, SHORTEST, exposure
+
+__all__ = ["LEAST", "SHORTEST", "Telescope"]
+
 _MARGINS = np.linspace(-1.5, 2.0, 15)
 """Exposures that are tried: for objects fainter than forecast by so many standard deviations."""
-
-SHORTEST = 1 / 60
-"""Of an exposure, hours."""
-
-LEAST = 0.067
-"""Chance of success below which nothing is exposed."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,9 @@ class Telescope:
     (array([1.   , 0.158]), np.float64(22.253))
     """
 
-    limit: float = 21.5
-    overhead: float = 10.0
-    longest: float = 2.0
+    limit: float = LIMIT
+    overhead: float = OVERHEAD
+    longest: float = LONGEST
     extinction: float = 0.12
 
     def __post_init__(self) -> None:
@@ -58,7 +56,7 @@ class Telescope:
     def hours(self, magnitude: ArrayLike, airmass: ArrayLike) -> NDArray[np.float64]:
         """Give the exposure that an object needs, hours."""
         dimmed = np.asarray(magnitude) + self.extinction * (np.asarray(airmass) - 1)
-        return np.asarray(np.maximum(10 ** (0.8 * (dimmed - self.limit)), SHORTEST))
+        return exposure(dimmed, self.limit)
 
     def depth(self, hours: ArrayLike, airmass: ArrayLike) -> NDArray[np.float64]:
         """Give the faintest magnitude of which an exposure of so many hours tells the class."""

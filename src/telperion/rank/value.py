@@ -14,7 +14,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from telperion.followup import bits, information
 from telperion.taxonomy import Taxonomy
+
+__all__ = ["Aim", "Sought", "checked", "information", "value"]
 
 Aim = Literal["finding", "learning"]
 
@@ -23,7 +26,7 @@ Sought = Mapping[str, float]
 
 
 def value(
-    probabilities: ArrayLike, tree: Taxonomy, sought: Sought | None = None, aim: Aim = "finding"
+    probabilities: ArrayLike, tree: Taxonomy, sought: Sought | None = None, aim: Aim = "finding", among: str = ""
 ) -> NDArray[np.float64]:
     """Give what knowing each object's class would be worth.
 
@@ -36,6 +39,8 @@ def value(
     aim : {"finding", "learning"}
         *finding*: sum of ``w p``, the expected worth of what is found. *learning*: sum of ``w h(p)``, where h is the
         binary entropy: how much is learnt about who is one.
+    among : str
+        Without anything sought: the node on whose leaves information counts, see `telperion.followup.information`.
 
     Returns
     -------
@@ -57,15 +62,10 @@ def value(
     if aim not in get_args(Aim):
         raise ValueError(f"the aim is {aim!r}, expected one of {', '.join(get_args(Aim))}")
     if not sought:
-        return information(probabilities, tree)
+        return information(probabilities, tree, among)
     weights = checked(sought, tree)
     chance = np.asarray(probabilities, dtype=np.float64)[:, [tree.index(name) for name in sought]]
-    return (chance if aim == "finding" else _bits(chance) + _bits(1 - chance)) @ weights
-
-
-def information(probabilities: ArrayLike, tree: Taxonomy) -> NDArray[np.float64]:
-    """Give the entropy of the leaves, shape ``(n,)``, bits: what a spectrum that tells the class would tell."""
-    return _bits(np.asarray(probabilities, dtype=np.float64)[:, tree.leaves]).sum(axis=1)
+    return (chance if aim == "finding" else bits(chance) + bits(1 - chance)) @ weights
 
 
 def checked(sought: Sought, tree: Taxonomy) -> NDArray[np.float64]:
@@ -84,9 +84,3 @@ def checked(sought: Sought, tree: Taxonomy) -> NDArray[np.float64]:
         name = list(sought)[wrong[0]]
         raise ValueError(f"{wrong.size} weights are not above zero, first that of {name!r}: {sought[name]}")
     return weights
-
-
-def _bits(chance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give ``-p log2 p``; 0 at 0, and at what rounding leaves above 1."""
-    inside = np.clip(chance, 1e-300, 1)
-    return np.asarray(-inside * np.log2(inside))

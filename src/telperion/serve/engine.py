@@ -17,6 +17,7 @@ from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers
 from telperion.serve.digests import REPLAY, WINDOW, context_digests, resume, row_days, row_digests
 from telperion.serve.records import Layout, Records
+from telperion.serve.waves import waves
 
 SETTLE = 3.0
 """Days after which photometry of a visit is taken as complete: the state that is kept ends so long before the alert."""
@@ -145,7 +146,7 @@ class Engine:
         work, answers, places = Work(), [], []
         fresh = dict(states or {})
         keys = [name.encode() for name in alerts.object_id.tolist()]
-        for wave in _waves(alerts.object_id):
+        for wave in waves(alerts.object_id):
             part = [keys[k] for k in wave.tolist()]
             whole = wave.size == len(alerts)
             some, place = self._wave(
@@ -309,16 +310,6 @@ def _curves(alerts: Alerts, context: Mapping[str, NDArray[np.float64]]) -> Light
     }
     curves = alerts.light_curves(known.get("mwebv"))
     return curves.with_context(dict(curves.context) | known) if known else curves
-
-
-def _waves(object_id: NDArray[np.str_]) -> list[NDArray[np.int64]]:
-    """Part alerts so that each part has one an object, in their order."""
-    _, code = np.unique(object_id, return_inverse=True)
-    order = np.argsort(code, kind="stable")
-    first = np.flatnonzero(np.diff(code[order], prepend=-1))
-    rank = np.empty(code.size, dtype=np.int64)
-    rank[order] = np.arange(code.size) - np.repeat(first, np.diff(first, append=code.size))
-    return [np.flatnonzero(rank == k) for k in range(int(rank.max(initial=-1)) + 1)]
 
 
 def _since(curves: LightCurves, first_detection: NDArray[np.float64]) -> LightCurves:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from telperion.bands import NJY
+from telperion.followup import LEAST, LONGEST, OVERHEAD, exposure, followed, information
 from telperion.lightcurves import LightCurves
 from telperion.serve.answers import Answers, Provenance
 from telperion.serve.sky_rows import ROW, UNKNOWN
@@ -81,10 +82,10 @@ def first_score(
 ) -> NDArray[np.float64]:
     """Give what a spectrum would tell for the time that it takes, as far as an alert alone says.
 
-    The entropy of the leaves in bits, for an hour of exposure and overhead as `telperion.rank.telescope.Telescope` has
-    them by default, at the zenith: ten minutes, and ``10^(0.8 (m - 21.5))`` hours; .067 of that where the exposure is
-    longer than two hours, as if it were the chance of success. How bright an object will be, and how high it stands,
-    does not count: that is what `telperion.tonight` adds.
+    The information on transients in bits, all other classes as one, for an hour of exposure and overhead on the usual
+    telescope of `telperion.followup`, at the zenith; where the exposure is longer than what is the longest, as if the
+    chance of success were the least. How bright an object will be, and how high it stands, does not count: that is what
+    `telperion.tonight` adds.
 
     Parameters
     ----------
@@ -97,10 +98,9 @@ def first_score(
     -------
     array, shape ``(n,)``, bits / h
     """
-    chance = np.clip(np.asarray(probabilities, dtype=np.float64)[:, tree.leaves], 1e-12, 1)
-    bits = -(chance * np.log2(chance)).sum(axis=1)
-    hours = 10 ** (0.8 * (np.clip(magnitude, 0, 30) - 21.5))
-    return np.nan_to_num(np.maximum(bits, 0) * np.where(hours > 2, 0.067, 1.0) / (1 / 6 + hours))
+    hours = exposure(np.clip(magnitude, 0, 30))
+    success = np.where(hours > LONGEST, LEAST, 1.0)
+    return np.nan_to_num(information(probabilities, tree, followed(tree)) * success / (hours + OVERHEAD / 60))
 
 
 def _seen(curves: LightCurves) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from telperion.serve.sky_rows import unpack_rows
 from telperion.serve.sky_tables import FILE, FORMAT, level_columns, statements, written
 from telperion.serve.store_error import StoreError
 from telperion.serve.taken import Origin
+from telperion.serve.waves import waves
 from telperion.taxonomy import Taxonomy
 
 MOST_ANSWERS = 256
@@ -144,7 +145,7 @@ class SkySink:
         with written(self._connection) as number:
             self._note(about)
             same = {"told": self._word(told), "version": self._word(about["version"]), "changed": number}
-            for wave in _waves(columns["object_id"]):
+            for wave in (places.tolist() for places in waves(columns["object_id"])):
                 some = columns if len(wave) == table.num_rows else _chosen(columns, wave)
                 self._put(some | {name: [value] * len(wave) for name, value in same.items()}, level_columns(tree))
 
@@ -245,18 +246,6 @@ class SkySink:
         self._connection.executemany(statement, rows)
 
 
-def _waves(names: list[str]) -> list[list[int]]:
-    """Part answers so that each part has one an object, in their order."""
-    waves: list[list[int]] = [[]]
-    seen: dict[str, int] = {}
-    for k, name in enumerate(names):
-        seen[name] = rank = seen.get(name, -1) + 1
-        if rank == len(waves):
-            waves.append([])
-        waves[rank].append(k)
-    return waves
-
-
 def _chosen(columns: Mapping[str, list[Any]], places: Sequence[int]) -> dict[str, list[Any]]:
     return {name: [values[k] for k in places] for name, values in columns.items()}
 
@@ -289,10 +278,7 @@ def write_sky(
         for step, day in enumerate(days):
             shown = view(light_curves, day, classifier.view)
             shown = shown[shown.lengths > 0]
-            known = shown
-            if not shown.dereddened:
-                ebv = np.nan_to_num(shown.context.get("mwebv", np.zeros(len(shown))))
-                known = shown.with_context({"mwebv": ebv}).deredden().with_context(shown.context)
+            known = shown if shown.dereddened else shown.deredden(unknown=0.0)
             probabilities = classifier.predict(known, view="full")
             alert = 1 + np.flatnonzero(np.isin(light_curves.object_id, shown.object_id)) * len(days) + step
             reached, context, made = days_known(known), held_context(known), np.full(len(shown), now())
