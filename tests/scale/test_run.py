@@ -161,3 +161,67 @@ def test_a_wrong_question_is_known_before_anything_is_written(sky, tmp_path):
     with pytest.raises(ValueError, match="'nothing', which is not there"):
         classify_catalogue(sky, tmp_path / "out", names={"nothing": "light_curve"})
     assert not (tmp_path / "out").exists()
+
+
+def test_answers_that_are_done_again_are_no_catalogue_meanwhile(plain, sky, tmp_path, monkeypatch):
+    done = classify_catalogue(sky, tmp_path / "out", days=[8.0, np.inf])
+    next((done.folder / "dataset").glob("Norder=*/Dir=*/Npix=*.parquet")).unlink()
+
+    def stop(_):
+        assert not is_hats(str(done.folder))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        classify_catalogue(sky, tmp_path / "out", days=[8.0, np.inf], progress=Watch(stop))
+    again = classify_catalogue(sky, tmp_path / "out", days=[8.0, np.inf])
+    assert again.before == again.parts
+    assert is_hats(str(again.folder))
+
+
+def test_two_runs_into_one_folder_write_what_one_writes(plain, sky, tmp_path):
+    def other(done):
+        if done == 2:
+            classify_catalogue(sky, tmp_path / "out", days=[8.0, np.inf])
+
+    made = classify_catalogue(sky, tmp_path / "out", days=[8.0, np.inf], progress=Watch(other))
+    assert answers(made.folder).equals(answers(plain.folder))
+    assert not list(made.folder.rglob("*.partial"))
+
+
+def test_what_fails_here_and_is_done_by_another_run_is_no_failure(sky, tmp_path, monkeypatch):
+    real = workers.classify_part
+
+    def swept(job, files, target):  # as where the other run, the last to finish, takes what is unfinished away
+        real(job, files, target)
+        raise FileNotFoundError("Norder=0-Npix=4-1f.parquet")
+
+    monkeypatch.setattr(workers, "classify_part", swept)
+    assert classify_catalogue(sky, tmp_path / "out").before == 0
+
+
+def test_who_is_killed_while_the_question_is_written_leaves_room_for_it(sky, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f"{CARD}.partial").write_text('{"mod')
+    assert classify_catalogue(sky, tmp_path / "out").parts > 1
+
+
+def test_a_catalogue_with_other_parts_is_another_question(sky, tmp_path):
+    import shutil
+
+    shutil.copytree(sky, tmp_path / "sky")
+    classify_catalogue(tmp_path / "sky", tmp_path / "out")
+    part = next((tmp_path / "sky" / "dataset").glob("Norder=*/Dir=*/Npix=*.parquet"))
+    order = int(part.parts[-3].partition("=")[2])
+    number = int(part.stem.partition("=")[2])
+    finer = part.parents[2] / f"Norder={order + 1}" / "Dir=0" / f"Npix={4 * number}.parquet"
+    finer.parent.mkdir(parents=True, exist_ok=True)
+    part.rename(finer)
+    with pytest.raises(ValueError, match="holds another set of answers"):
+        classify_catalogue(tmp_path / "sky", tmp_path / "out")
+
+
+@pytest.mark.parametrize("asked", [{"days": []}, {"days": [np.nan]}, {"view": "x"}, {"context": "x"}])
+def test_what_no_part_could_be_asked_is_refused_at_once(sky, tmp_path, asked):
+    with pytest.raises(ValueError, match=r"days|view|context|x"):
+        classify_catalogue(sky, tmp_path / "out", **asked)
+    assert not (tmp_path / "out").exists()

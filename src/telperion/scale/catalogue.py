@@ -6,15 +6,17 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from telperion.formats.rules import naming
-from telperion.serve.hats import open_hats, recognises
+from telperion.serve.hats import open_hats, properties, recognises
+from telperion.serve.healpix import Pixels
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -129,9 +131,7 @@ def _position(columns: dict[str, str]) -> tuple[str, str] | None:
 
 def _remote(address: str) -> Parts:
     """Find the parts behind an address, where nothing can be searched: by what the catalogue lists."""
-    from upath import UPath
-
-    folder = UPath(address)
+    folder = _upath(address)
     with naming(address):
         said = _said(folder, "collection.properties")
         if said:
@@ -148,6 +148,7 @@ def _remote(address: str) -> Parts:
         pixels = sorted({Pixel(int(row["Norder"]), int(row["Npix"])) for row in rows})
         if not pixels:
             raise ValueError("its partition_info.csv lists no parts")
+        Pixels(*(np.array(column, dtype=np.int64) for column in zip(*map(astuple, pixels), strict=True)))  # real ones
         suffix = said.get("hats_npix_suffix", ".parquet")
         files = [_files(folder / "dataset", pixel, suffix) for pixel in pixels]
     columns = {meaning: said[key] for key, meaning in (("hats_col_ra", "ra"), ("hats_col_dec", "decl")) if key in said}
@@ -169,10 +170,15 @@ def _text(folder: UPath, name: str) -> str | None:
 
 
 def _said(folder: UPath, name: str) -> dict[str, str]:
-    """Read lines ``name = value``; none if there is no such file."""
-    lines = [line.strip() for line in (_text(folder, name) or "").splitlines()]
-    pairs = [line.partition("=") for line in lines if not line.startswith(("#", "!"))]
-    return {key.strip(): value.strip() for key, sign, value in pairs if sign}
+    return properties(_text(folder, name) or "")
+
+
+def _upath(address: str) -> UPath:
+    try:
+        from upath import UPath
+    except ImportError as missing:
+        raise ImportError(f"addresses of files elsewhere need telperion[scale]: {missing}") from missing
+    return UPath(address)
 
 
 @contextmanager
@@ -189,7 +195,8 @@ def opened(file: str) -> Iterator[pq.ParquetFile]:
             with pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False) as parquet:
                 yield parquet
             return
-        from upath import UPath
-
-        with UPath(file).open("rb") as stream, pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False) as parquet:
+        with (
+            _upath(file).open("rb") as stream,
+            pq.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False) as parquet,
+        ):
             yield parquet

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from telperion.bands import BANDS
+from telperion.bands import BANDS, EXTINCTION
 from telperion.formats.alert_fields import integers, within, without_codes
 from telperion.formats.alert_rows import FLAGGED, REASONS, WITHDRAWN, Rows, judged, settle
 from telperion.formats.nested import Nested
@@ -19,6 +19,9 @@ from telperion.scale.columns import Layout, Part
 
 if TYPE_CHECKING:
     from telperion.serve.dust_map import DustMap
+
+_LARGEST = 38.0
+"""Powers of ten that a flux may have."""
 
 _BAND = {name: place for place, name in enumerate(BANDS)} | {"Y": len(BANDS) - 1}
 
@@ -94,7 +97,7 @@ def without_dust(curves: LightCurves, dust: DustMap | None = None) -> tuple[Ligh
     LightCurves
         Dereddened, or taken as if they were.
     int
-        Objects of which E(B-V) is unknown.
+        Objects of which E(B-V) is unknown, or so large that fluxes would come to no number.
 
     Examples
     --------
@@ -106,13 +109,20 @@ def without_dust(curves: LightCurves, dust: DustMap | None = None) -> tuple[Ligh
     """
     if curves.dereddened:
         return curves, 0
-    context = dict(curves.context)
-    known = context.get("mwebv", np.full(len(curves), np.nan))
+    known = curves.context.get("mwebv", np.full(len(curves), np.nan))
     if dust is not None:
-        known = np.where(np.isnan(known), dust.ebv(context["ra"], context["decl"]), known)
-        context["mwebv"] = known
-    filled = curves.with_context({"mwebv": np.nan_to_num(known)})
-    return filled.deredden().with_context(context), int(np.isnan(known).sum())
+        known = np.where(np.isnan(known), dust.ebv(curves.context["ra"], curves.context["decl"]), known)
+    known = np.where(_beyond(curves, known), np.nan, known)
+    corrected = curves.with_context({**curves.context, "mwebv": known}).deredden(unknown=0.0)
+    return corrected, int(np.isnan(known).sum())
+
+
+def _beyond(curves: LightCurves, ebv: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell for which objects E(B-V) is so large that fluxes, themselves absurd, come to no number."""
+    largest = np.maximum(np.abs(curves.flux), curves.flux_err).astype(np.float64)
+    powers = np.log10(np.maximum(largest, 1)) + 0.4 * EXTINCTION[curves.band] * ebv[curves.object_index]
+    rows = np.bincount(curves.object_index[powers > _LARGEST], minlength=len(curves))
+    return rows > 0
 
 
 def _rows(table: pa.Table, part: Part, layout: Layout) -> Rows:

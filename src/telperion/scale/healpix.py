@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from telperion.scale.catalogue import Pixel
 from telperion.scale.columns import HEALPIX
-
-ORDER = 29
+from telperion.serve.healpix import ORDER, pixel_of
 
 
 def pixels(ra: NDArray[np.float64], decl: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -24,12 +23,9 @@ def pixels(ra: NDArray[np.float64], decl: NDArray[np.float64]) -> NDArray[np.int
     ValueError
         A place is unknown.
     """
-    from astropy import units
-    from astropy_healpix import lonlat_to_healpix
-
     if unknown := int(np.sum(~(np.isfinite(ra) & np.isfinite(decl)))):
         raise ValueError(f"the position of {unknown} objects is unknown, and with it the part that they belong to")
-    return np.asarray(lonlat_to_healpix(ra * units.deg, decl * units.deg, 1 << ORDER, order="nested"), dtype=np.int64)
+    return pixel_of(ra, decl, ORDER)
 
 
 def with_pixels(table: pa.Table, ra: str, decl: str) -> pa.Table:

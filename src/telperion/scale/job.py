@@ -78,6 +78,10 @@ class Job:
     fingerprint: str = ""
     objects: int = OBJECTS
 
+    def __post_init__(self) -> None:
+        if not self.days or self.objects < 1:
+            raise ValueError(f"{len(self.days)} days and {self.objects} objects at once are asked for, expected some")
+
     def classifier(self) -> Classifier:
         """Give the classifier, which a process loads once.
 

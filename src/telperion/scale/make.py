@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from telperion.bands import BANDS
 from telperion.formats import parquet
 from telperion.lightcurves import LightCurves
-from telperion.scale.catalogue import Pixel
 from telperion.scale.columns import DEREDDENED, HEALPIX
 from telperion.scale.healpix import cut, pixels
 from telperion.scale.part import UNFINISHED
@@ -24,7 +23,7 @@ _ROW_GROUP = 4096
 
 
 def make_hats(source: str | Path, folder: str | Path, *, objects: int = 20_000, name: str = "") -> int:
-    """Make a HATS catalogue of light curves, one part at a time in memory.
+    """Make a HATS catalogue of light curves, one file or part at a time in memory.
 
     Parameters
     ----------
@@ -49,31 +48,26 @@ def make_hats(source: str | Path, folder: str | Path, *, objects: int = 20_000, 
     ValueError
         Positions are missing, or the folder is not empty.
     """
-    place, target = Path(source), Path(folder).absolute()
-    files = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
+    given, target = Path(source), Path(folder).absolute()
+    files = sorted(given.glob("*.parquet")) if given.is_dir() else [given]
     if not files:
-        raise ValueError(f"{place} holds no file *.parquet")
+        raise ValueError(f"{given} holds no file *.parquet")
     if target.is_dir() and any(target.iterdir()):
         raise ValueError(f"{target} is not empty")
     pixel = np.concatenate([_pixels(pq.read_table(file, columns=_positions(file))) for file in files])
     if not pixel.size:
-        raise ValueError(f"{place} holds no light curves")
+        raise ValueError(f"{given} holds no light curves")
     parts, starts = cut(pixel, objects)
+    pieces: dict[int, list[Path]] = {number: [] for number in range(len(parts))}
     (target / UNFINISHED).mkdir(parents=True, exist_ok=True)
-    writers: dict[int, pq.ParquetWriter] = {}
-    try:
-        for file in files:
-            table = nested(parquet.read(file))
-            part = np.searchsorted(starts, table.column(HEALPIX).to_numpy(), side="right") - 1
-            for number in np.unique(part).tolist():
-                if number not in writers:
-                    writers[number] = pq.ParquetWriter(_waiting(target, parts[number]), table.schema)
-                writers[number].write_table(table.take(np.flatnonzero(part == number)))
-    finally:
-        for writer in writers.values():
-            writer.close()
-    for one in parts:
-        table = pq.read_table(_waiting(target, one)).sort_by(HEALPIX)
+    for place, file in enumerate(files):
+        table = nested(parquet.read(file))
+        part = np.searchsorted(starts, table.column(HEALPIX).to_numpy(), side="right") - 1
+        for number in np.unique(part).tolist():
+            pieces[number].append(target / UNFINISHED / f"{number}-{place}.parquet")
+            pq.write_table(table.take(np.flatnonzero(part == number)), pieces[number][-1])
+    for number, one in enumerate(parts):
+        table = pa.concat_tables([pq.read_table(piece) for piece in pieces[number]]).sort_by(HEALPIX)
         path = target / "dataset" / one.path
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, path, row_group_size=_ROW_GROUP, compression="zstd")
@@ -118,7 +112,3 @@ def _pixels(table: pa.Table) -> np.ndarray:
     if lacking := [name for name in ("ra", "decl") if name not in table.column_names]:
         raise ValueError(f"the light curves have no {' and '.join(lacking)}: where they are is not known")
     return pixels(*(table.column(name).to_numpy() for name in ("ra", "decl")))
-
-
-def _waiting(target: Path, pixel: Pixel) -> Path:
-    return target / UNFINISHED / f"{pixel.order}-{pixel.number}.parquet"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -37,14 +36,11 @@ class Done:
         Classified, and rows written.
     mended : mapping of str to int
         As `telperion.scale.curves.to_curves` counts it.
-    seconds : float
-        That it took.
     """
 
     objects: int
     rows: int
     mended: dict[str, int]
-    seconds: float
 
 
 def classify_part(job: Job, files: list[str], target: str) -> Done:
@@ -66,7 +62,6 @@ def classify_part(job: Job, files: list[str], target: str) -> Done:
     FormatError
         A file cannot be read or holds what it cannot; the message names it.
     """
-    started = time.perf_counter()
     path = Path(target)
     waiting = path.parents[3] / UNFINISHED / f"{path.parts[-3]}-{path.stem}-{uuid.uuid4().hex}.parquet"
     for folder in (path.parent, waiting.parent):
@@ -89,7 +84,7 @@ def classify_part(job: Job, files: list[str], target: str) -> Done:
         named = pa.chunked_array([chunk for column in ids for chunk in column.chunks], ids[0].type)
         with naming(files[0]):
             check_distinct(named, job.layout.object_id)
-        done = Done(len(named), rows, dict(mended), time.perf_counter() - started)
+        done = Done(len(named), rows, dict(mended))
         assert writer is not None  # every file gives a slice, be it one without rows
         account = {"objects": done.objects, "mended": done.mended}
         writer.add_key_value_metadata({_ACCOUNT.decode(): json.dumps(account)})
@@ -146,6 +141,6 @@ def written(target: str | Path) -> tuple[pq.FileMetaData, Done] | None:
     try:
         metadata = pq.read_metadata(target)
         account = json.loads((metadata.metadata or {})[_ACCOUNT])
-        return metadata, Done(account["objects"], metadata.num_rows, account["mended"], 0.0)
+        return metadata, Done(account["objects"], metadata.num_rows, account["mended"])
     except (OSError, pa.ArrowException, KeyError, ValueError):
         return None

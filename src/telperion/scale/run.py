@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from rich.progress import Progress
@@ -18,7 +19,7 @@ from telperion.scale.catalogue import Parts, open_catalogue
 from telperion.scale.columns import understand
 from telperion.scale.job import OBJECTS, Job, loaded
 from telperion.scale.part import UNFINISHED, written
-from telperion.scale.properties import write_properties
+from telperion.scale.properties import withdraw, write_properties
 from telperion.scale.workers import Answer, Task, here, in_processes, on_dask
 from telperion.simulate.save import claim
 
@@ -110,18 +111,21 @@ def classify_catalogue(
         A column is missing, the folder holds other answers, or parts failed (all others are done).
     """
     parts, place = open_catalogue(str(address)), Path(folder).absolute()
+    schema = parts.schema()
     layout = understand(
-        parts.schema(), names, position=parts.position, dereddened=dereddened, detected_above=detected_above
-    )
+        schema, names, position=parts.position, dereddened=dereddened, detected_above=detected_above
+    )  # fmt: skip
     name = str(Path(model).absolute()) if Path(model).is_dir() else str(model)
     job = Job(
         name, layout, tuple(float(day) for day in days), view, context, level, strangeness,
         str(Path(dust).absolute()) if dust else "", loaded(name).fingerprint, objects,
     )  # fmt: skip
-    job.classifier()  # what cannot be asked of it is known at once
+    job.classify(schema.empty_table())  # what cannot be asked is known at once
     _claim(place, parts, job)
     targets = [str(place / "dataset" / pixel.path) for pixel in parts.pixels]
     missing = [number for number, target in enumerate(targets) if written(target) is None]
+    if missing:
+        withdraw(place)
     tasks = [Task(parts.files[number], targets[number]) for number in missing]
     task = progress.add_task("parts", total=len(parts), completed=len(parts) - len(missing)) if progress else None
     failed: list[tuple[int, Exception]] = []
@@ -135,6 +139,7 @@ def classify_catalogue(
         finished += 1
         if progress and task is not None:
             progress.advance(task)
+    failed = [(number, error) for number, error in failed if written(targets[number]) is None]  # another run did some
     if failed:
         first, error = failed[0]
         kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
@@ -154,7 +159,8 @@ def _workers(job: Job, tasks: Sequence[Task], jobs: int, dask: str) -> Iterator[
 
 
 def _claim(folder: Path, parts: Parts, job: Job) -> None:
-    asked = asdict(job) | {"telperion": version("telperion"), "catalogue": parts.address, "parts": len(parts)}
+    asked = asdict(job) | {"telperion": version("telperion"), "catalogue": parts.address}
+    asked["parts"] = [len(parts), crc32("\n".join(pixel.path for pixel in parts.pixels).encode())]
     asked["days"] = [f"{day:g}" for day in job.days]  # JSON knows no infinity
     claim(folder / CARD, json.loads(json.dumps(asked)), "set of answers", ours=(UNFINISHED,))
 

@@ -86,7 +86,7 @@ def on_dask(job: Job, tasks: Sequence[Task], scheduler: str) -> Iterator[Answer]
         raise ImportError(f"Dask needs telperion[scale]: {missing}") from missing
     where = {"address": scheduler} if "://" in scheduler or ":" in scheduler else {"scheduler_file": scheduler}
     with Client(**where, set_as_default=False) as client:
-        if not client.scheduler_info(n_workers=1)["workers"]:
+        if not client.ncores():
             warnings.warn(f"{scheduler} has no worker yet: waiting for one", stacklevel=2)
             client.wait_for_workers(1)
         run = uuid.uuid4().hex
