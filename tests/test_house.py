@@ -102,9 +102,9 @@ def test_what_is_required_is_what_is_imported():
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
             imported |= {name.split(".")[0] for name in names}
     packages = imported - set(sys.stdlib_module_names) - {"telperion"}
-    names = {"sklearn": "scikit-learn"}
+    names = {"sklearn": "scikit-learn", "upath": "universal-pathlib"}
     assert {names.get(name, name.replace("_", "-")) for name in packages} == requirements(
-        "train", "boost", "plots", "rocket", "stream", "tune", "brokers", "web"
+        "train", "boost", "plots", "rocket", "stream", "tune", "brokers", "web", "scale"
     )
 
 

@@ -6,27 +6,26 @@ import argparse
 import re
 import signal
 import sys
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
 import telperion
 from telperion.commands.aliens import add_aliens
 from telperion.commands.card import add_card
+from telperion.commands.classify import add_classify, add_view
 from telperion.commands.export import add_export
 from telperion.commands.rank import add_rank
 from telperion.commands.serve import add_serve
 from telperion.commands.simulate import add_simulate
 from telperion.commands.stream import add_stream
 from telperion.commands.train import add_changes, add_storage, add_train
-from telperion.encode.view import Context, View, keep_context
+from telperion.encode.view import Context, View
 from telperion.processes import processes
 from telperion.progress import progress_bar
 from telperion.scores import PHASES, Evaluation
@@ -67,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _stopped(arguments: argparse.Namespace) -> str:
     """Say what Ctrl-C leaves of a command."""
-    if arguments.name in GOES_ON:
+    if arguments.name in GOES_ON or getattr(arguments, "goes_on", False):
         return "stopped; the same command goes on from here"
     if arguments.name == "demo" and arguments.data is None:
         kept = arguments.keep is not None and arguments.keep.is_dir()
@@ -143,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("-o", "--output", type=Path, help="folder of scores and figures")
     evaluate.add_argument("--report", type=Path, help="HTML page of all that ORACLE's paper shows, both views")
     evaluate.add_argument("--beside", nargs="+", default=[], metavar="MODEL", help="classifiers to compare it with")
-    _add_view(evaluate)
+    add_view(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
     calibrate = add("calibrate", help="calibrate a classifier on labelled objects that taught it nothing")
@@ -159,16 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--markdown", action="store_true", help="print Markdown")
     calibrate.set_defaults(command=_calibrate)
 
-    classify = add("classify", help="classify light curves into a Parquet file")
-    classify.add_argument("data", type=Path)
-    classify.add_argument("-m", "--model", required=True, help="a shipped classifier or a folder")
-    classify.add_argument("-o", "--output", type=Path, required=True, help="the Parquet file to write")
-    classify.add_argument("--level", type=float, help="of what is promised, for confident_node; by default .9")
-    classify.add_argument(
-        "--aliens", action="store_true", help="a column strangeness: unlike all classes known, 0 to 1"
-    )
-    _add_view(classify)
-    classify.set_defaults(command=_classify)
+    add_classify(add("classify", help="classify light curves into a Parquet file, or a HATS catalogue into another"))
     add_card(add("card", help="print a classifier's model card as Markdown, or put figures on it"))
     add_aliens(add("aliens", help="let a classifier know what is strange, by labelled objects that taught it nothing"))
     add_export(add("export", help="write a classifier as one ONNX file, for pipelines without Telperion"))
@@ -176,12 +166,6 @@ def _parser() -> argparse.ArgumentParser:
     add_serve(add("serve", help="show a sky in the browser as it is classified, and answer uploads"))
     add_rank(add("rank", help="order live objects for a night's spectroscopy"))
     return parser
-
-
-def _add_view(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--days", nargs="+", type=float, help="days after the first detection")
-    parser.add_argument("--view", choices=get_args(View), help="rows that count; by default as the model was trained")
-    parser.add_argument("--context", choices=get_args(Context), default="specz", help="context that counts")
 
 
 def _tree(arguments: argparse.Namespace) -> None:
@@ -349,25 +333,6 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     if arguments.figures:
         draw_trust(arguments.figures, measured, made.tree, level=level)
     Console(stderr=True).print(f"saved {arguments.output}")
-
-
-def _classify(arguments: argparse.Namespace) -> None:
-    import pyarrow.parquet as pq
-
-    classifier = telperion.load(arguments.model)
-    if arguments.aliens and classifier.aliens is None:
-        raise ValueError(f"{arguments.model} does not know what is strange: telperion aliens makes one that does")
-    if arguments.level is not None and classifier.promise is None:
-        raise ValueError(f"{arguments.model} promises nothing: telperion calibrate makes one that does")
-    light_curves = keep_context(telperion.read(arguments.data), arguments.context)
-    started = time.perf_counter()
-    table = classifier.classify(
-        light_curves, days=arguments.days or [np.inf], view=arguments.view, level=arguments.level,
-        strangeness=arguments.aliens,
-    )  # fmt: skip
-    pq.write_table(table, arguments.output, compression="zstd")
-    rate = table.num_rows / (time.perf_counter() - started)
-    Console().print(f"{table.num_rows:,} rows to {arguments.output} ({rate:,.0f} light curves a second)")
 
 
 def _demo(arguments: argparse.Namespace) -> None:

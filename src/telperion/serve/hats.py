@@ -71,11 +71,11 @@ def open_hats(folder: Path) -> Hats:
     """
     if (folder / _COLLECTION).is_file():
         with naming(folder / _COLLECTION):
-            main = _properties(folder / _COLLECTION).get("hats_primary_table_url", "")
+            main = _said(folder / _COLLECTION).get("hats_primary_table_url", "")
             if not main or "://" in main or not _is_catalogue(folder / main):
                 raise ValueError(f"hats_primary_table_url is {main!r}, which is no HATS catalogue in this folder")
         folder = folder / main
-    said = _properties(next(folder / name for name in _PROPERTIES if (folder / name).is_file()))
+    said = _said(next(folder / name for name in _PROPERTIES if (folder / name).is_file()))
     with naming(folder):
         if (kind := said.get("dataproduct_type", "object")) in _WITHOUT_POSITIONS:
             raise ValueError(f"this is a HATS catalogue of the kind {kind!r}, expected one of objects")
@@ -98,9 +98,19 @@ def _is_catalogue(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _PROPERTIES) and (folder / "dataset").is_dir()
 
 
-def _properties(file: Path) -> dict[str, str]:
-    """Read lines ``name = value``."""
-    with naming(file):
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+def properties(text: str) -> dict[str, str]:
+    r"""Read lines ``name = value``.
+
+    Examples
+    --------
+    >>> properties("#HATS catalog\nobs_collection = dia_object")
+    {'obs_collection': 'dia_object'}
+    """
+    lines = [line.strip() for line in text.splitlines()]
     pairs = [line.partition("=") for line in lines if not line.startswith(("#", "!"))]
     return {name.strip(): value.strip() for name, sign, value in pairs if sign}
+
+
+def _said(file: Path) -> dict[str, str]:
+    with naming(file):
+        return properties(file.read_text(encoding="utf-8"))

@@ -50,7 +50,7 @@ class Pixels:
 
     def holding(self, ra: NDArray[np.float64], decl: NDArray[np.float64]) -> NDArray[np.int64]:
         """Tell which pixel each place lies in, shape ``(n,)``; -1 where none."""
-        pixel = _pixel(ra, decl, ORDER)
+        pixel = pixel_of(ra, decl, ORDER)
         place = np.searchsorted(self._start, pixel, side="right") - 1
         return np.where((place >= 0) & (pixel < self._stop[place]), self._by_start[place], -1)
 
@@ -74,7 +74,7 @@ class Pixels:
 
         # Twice the radius fits between the edges of these, so none beyond a pixel's neighbours is within reach.
         order = int(np.clip(np.floor(np.log2(_WIDTH / (2 * radius))), 0, ORDER))
-        centre = _pixel(ra, decl, order)
+        centre = pixel_of(ra, decl, order)
         with np.errstate(invalid="ignore"):  # some pixels have seven neighbours only
             around = np.concatenate([centre[None], neighbours(centre, 1 << order, order="nested")])
         around = np.where(around < 0, centre, around).ravel() << 2 * (ORDER - order)
@@ -85,8 +85,8 @@ class Pixels:
         return pairs % max(ra.size, 1), pairs // max(ra.size, 1)
 
 
-def _pixel(ra: NDArray[np.float64], decl: NDArray[np.float64], order: int) -> NDArray[np.int64]:
-    """Give the pixel of each place, nested scheme."""
+def pixel_of(ra: NDArray[np.float64], decl: NDArray[np.float64], order: int) -> NDArray[np.int64]:
+    """Give the pixel of each place, in degrees, nested scheme."""
     from astropy import units
     from astropy_healpix import lonlat_to_healpix
 

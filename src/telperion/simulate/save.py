@@ -143,7 +143,9 @@ def claim(path: Path, card: Mapping[str, Any], what: str, ours: Collection[str] 
     unclaimed(path, what, ours)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(card, indent=1), encoding="utf-8")
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(card, indent=1), encoding="utf-8")
+        partial.replace(path)
     elif json.loads(path.read_text(encoding="utf-8")) != card:
         raise ValueError(f"{path.parent} holds another {what}, or one of another version; see its {path.name}")
 
@@ -156,6 +158,7 @@ def unclaimed(path: Path, what: str, ours: Collection[str] = ()) -> None:
     ValueError
         It has.
     """
+    ours = (*ours, path.name + ".partial")  # of one that was killed on the way
     if path.parent.is_dir() and not path.is_file() and any(file.name not in ours for file in path.parent.iterdir()):
         raise ValueError(f"{path.parent} is not empty and holds no {what}")
 
