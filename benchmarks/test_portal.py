@@ -1,7 +1,6 @@
 """How fast a sky of 100,000 objects is read, on one core: ``pytest benchmarks/test_portal.py --benchmark-only``.
 
-The sky is written as a stream's workers write it, batch by batch, of answers and light curves that are drawn at random:
-probabilities crowd at few leaves as those of a classifier do. Making it takes half a minute and is timed by itself.
+Making the sky (`tests.portal.crowd`) takes half a minute and is timed by itself.
 Seconds are those of the processor, since a page shall not fail for what else the machine does.
 """
 
@@ -10,65 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.portal.crowd import N, crowd, curves_of, write
 
-from telperion.lightcurves import LightCurves
 from telperion.rank.plan import Observing
-from telperion.serve.answers import Answers, Provenance
-from telperion.serve.outbox import Message
 from telperion.serve.sky import FILE, Sky, Wanted
-from telperion.serve.sky_messages import SkyMessages
 from telperion.serve.sky_sink import SkySink
-from telperion.serve.taken import Origin
-from telperion.taxonomy import Taxonomy
 from telperion.tonight import score_sky
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time)
 
-N, AT_ONCE, ROWS, MANY = 100_000, 2000, 30, 200
-TREE = Taxonomy.load("elasticc")
-ABOUT = Provenance("elasticc", "8d1c4f6e2b7a", TREE)
-MIX = np.full(TREE.leaves.size, 1 / TREE.leaves.size)
+ROWS, MANY = 30, 200
 LONG = "999999999999999999"
 """The object that has been seen often: answers `MANY`, rows `MANY`."""
-
-
-def curves_of(names: np.ndarray, rows: int, rng: np.random.Generator) -> LightCurves:
-    n = names.size
-    time_of = 61_000 + np.sort(rng.uniform(0, 100, (n, rows)), axis=1)
-    flux = rng.lognormal(8, 1, (n, rows))
-    return LightCurves(
-        names, rows * np.arange(n + 1), time_of.ravel(), rng.integers(0, 6, n * rows), flux.ravel(),
-        np.full(n * rows, 300.0), rng.random(n * rows) < 0.7,
-        {"ra": rng.uniform(0, 360, n), "decl": rng.uniform(-70, 10, n), "mwebv": rng.uniform(0, 0.3, n),
-         "hostgal_photoz": rng.uniform(0, 1, n)},
-    )  # fmt: skip
-
-
-def answers_of(curves: LightCurves, rng: np.random.Generator) -> Answers:
-    n = len(curves)
-    probabilities = TREE.probabilities(3 * rng.normal(size=(n, len(TREE)))).astype(np.float32)
-    ids, received = rng.integers(10**17, 10**18, n), 1.78e9 + rng.random(n)
-    last = curves.time[curves.offsets[1:] - 1]
-    return Answers(
-        alert_id=ids, source_id=ids, object_id=curves.object_id, alert_time=last, days=100 * rng.random(n),
-        n_rows=curves.lengths, probabilities=probabilities, leaf=TREE.leaf(probabilities),
-        confident=TREE.confident(probabilities), context=np.full(n, "photoz"),
-        history_truncated=np.zeros(n, dtype=bool), received=received, published=received + 0.05,
-    )  # fmt: skip
-
-
-def write(sink: SkySink, curves: LightCurves, rng: np.random.Generator) -> None:
-    messages = SkyMessages(ABOUT, MIX).encode(answers_of(curves, rng), curves)
-    sink.publish([Message(Origin("benchmark", 0), b"", value) for value in messages])
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder, rng = tmp_path_factory.mktemp("sky"), np.random.default_rng(0)
     sink, started = SkySink(folder), time.perf_counter()
-    names = np.unique(rng.integers(10**17, 9 * 10**17, N + 100))[: N - 1].astype(np.str_)
-    for first in range(0, names.size, AT_ONCE):
-        write(sink, curves_of(names[first : first + AT_ONCE], ROWS, rng), rng)
+    crowd(sink, ROWS, rng, N - 1)
     seen = curves_of(np.array([LONG]), MANY, rng)
     for k in range(1, MANY + 1):
         write(sink, seen.select_rows(np.arange(MANY) < k), rng)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from telperion.cli import main
+from telperion.demo import web
 from telperion.demo.night import Folders, first_packet, make_night
 from telperion.demo.web import Paced, feed
 from telperion.formats.packets import read_alerts
@@ -32,7 +33,8 @@ def test_visits_come_no_faster_than_so():
     assert all(later - earlier >= 0.05 for earlier, later in pairwise(times))
 
 
-def test_a_night_ends_in_a_sky_of_all_its_objects_in_the_order_of_follow_up(few, tmp_path):
+def test_a_night_ends_in_a_sky_of_all_its_objects_in_the_order_of_follow_up(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(web, "_SCORES", -1.0)  # scored before there is an answer, as where that takes long
     folders = Folders(tmp_path)
     folders.claim()
     night = make_night(folders, few, 1)
@@ -118,6 +120,30 @@ def test_the_browser_is_told_of_each_visit_until_ctrl_c(tmp_path):
     while any(is_running(pid) for pid in children):
         assert time.monotonic() < end, "the stream runs on"
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("before", ["SIG_DFL", "SIG_IGN"])
+def test_ctrl_c_ends_a_portal_with_130_even_in_the_background_of_a_script(before):
+    pytest.importorskip("uvicorn", reason="the portal needs telperion[web]")
+    code = f"import signal, sys; signal.signal(signal.SIGINT, signal.{before}); from telperion.cli import main"
+    code += "; sys.exit(main(['serve', '--port', '0']))"
+    if before == "SIG_DFL":
+        code = code.replace("signal.SIG_DFL", "signal.default_int_handler")
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    guard = threading.Timer(100, process.kill)
+    guard.start()
+    try:
+        assert "http://127.0.0.1" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        guard.cancel()
+        process.kill()
+    assert process.returncode == 130
+    assert "stopped" in errors
+    assert "Traceback" not in errors
 
 
 def is_running(pid: str) -> bool:

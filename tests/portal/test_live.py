@@ -1,6 +1,7 @@
 """The stream of events: everybody hears of every change, within a second, and nobody can take all the places."""
 
 import json
+import sqlite3
 import time
 from urllib.request import urlopen
 
@@ -34,6 +35,32 @@ def test_a_change_is_told_within_a_second(growing, model):
             pass
         assert time.monotonic() - written < 1.0
         assert json.loads(line[6:]) == {"version": sky.version_now(), "ids": ["new"]}
+
+
+class Stumbling(Sky):
+    """A sky that cannot be read for a while."""
+
+    stumbles = 0
+
+    def version_now(self):
+        if self.stumbles:
+            self.stumbles -= 1
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().version_now()
+
+
+def test_a_sky_that_cannot_be_read_for_a_while_is_told_of_again(growing, model):
+    sky = Stumbling(growing)
+    with serving(sky, model) as address, urlopen(f"{address}/events", timeout=20) as stream:
+        while b"hello" not in stream.readline():
+            pass
+        time.sleep(0.5)
+        sky.stumbles = 3
+        write(growing, new(1, ["new"]), days=(0.0,))
+        while b"ids" not in (line := stream.readline()):
+            pass
+        assert json.loads(line[6:])["ids"] == ["new"]
+        assert sky.stumbles == 0
 
 
 def test_who_comes_late_is_told_what_was_missed(growing, model):

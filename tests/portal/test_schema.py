@@ -15,6 +15,7 @@ CALLS = [
     ("GET", "/api/v1/about"),
     ("GET", "/api/v1/objects"),
     ("GET", "/api/v1/object"),
+    ("GET", "/api/v1/similar"),
     ("GET", "/api/v1/changes"),
     ("POST", "/api/v1/classify"),
 ]

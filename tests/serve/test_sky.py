@@ -14,7 +14,7 @@ import telperion
 from telperion.serve import sky_sink
 from telperion.serve.answers import Provenance
 from telperion.serve.outbox import Message
-from telperion.serve.sky import Sky, Wanted
+from telperion.serve.sky import NoSkyError, Sky, Wanted
 from telperion.serve.sky_messages import SkyMessages, first_score
 from telperion.serve.sky_rows import ROW, unpack_rows
 from telperion.serve.sky_sink import MOST_ANSWERS, SkySink, write_sky
@@ -251,6 +251,19 @@ def test_what_is_no_sky_is_refused(tmp_path, folder):
         database.commit()
     with pytest.raises(ValueError, match="format 99"):
         Sky(tmp_path / "other")
+
+
+def test_a_sky_into_which_nothing_was_written_is_none_yet(tmp_path, folder):
+    with pytest.raises(NoSkyError, match="holds no sky: a stream makes one"):
+        Sky(tmp_path)
+    sink = SkySink(tmp_path)
+    with pytest.raises(NoSkyError, match="holds no sky yet: nothing is answered so far"):
+        Sky(tmp_path)
+    sink.flush(last=True)
+    sink.close()
+    with pytest.raises(NoSkyError, match="yet"):
+        Sky(tmp_path)
+    Sky(folder)
 
 
 def test_a_cursor_that_is_none_is_refused(sky):

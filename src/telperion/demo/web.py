@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from rich.console import Console
 
 from telperion.demo.night import Arrivals, Folders, classify, first_packet, spoilt
 from telperion.demo.play import OBJECTS, prepare
-from telperion.serve.sky import Sky
+from telperion.serve.sky import NoSkyError, Sky
 from telperion.tonight import score_sky
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def feed(top: Path, model: str, packet: bytes, pause: float) -> None:
 
     def score() -> None:
         if time.monotonic() - scored[0] > _SCORES:
-            score_sky(folders.sky)
+            with suppress(NoSkyError):  # the first answers may take longer than that
+                score_sky(folders.sky)
             scored[0] = time.monotonic()
 
     classify(folders, Paced(arrivals, pause, score), model, sky=True)
@@ -143,7 +144,7 @@ def _first(folders: Folders, process: BaseProcess) -> Sky:
     while True:
         try:
             return Sky(folders.sky)
-        except ValueError:
+        except NoSkyError:
             if not process.is_alive() or time.monotonic() > until:
                 raise RuntimeError("the stream of the demonstration has ended before it wrote anything") from None
         time.sleep(0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -130,6 +131,12 @@ def server(settings: Settings, model: Model, sky: Sky | None = None, ready: Call
     app = create_app(settings, model, sky)
 
     class Server(uvicorn.Server):
+        interrupted = False
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            self.interrupted |= sig == signal.SIGINT
+            super().handle_exit(sig, frame)
+
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if ready is not None and self.started:
@@ -152,5 +159,14 @@ def server(settings: Settings, model: Model, sky: Sky | None = None, ready: Call
 def serve(
     settings: Settings, model: Model, sky: Sky | None = None, *, ready: Callable[[str], None] | None = None
 ) -> None:
-    """Serve the portal until it is interrupted; see `server`."""
-    server(settings, model, sky, ready).run()
+    """Serve the portal until it is interrupted; see `server`.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        By Ctrl-C; uvicorn's own is lost where SIGINT was ignored before, as in the background of a script.
+    """
+    made = server(settings, model, sky, ready)
+    made.run()
+    if made.interrupted:
+        raise KeyboardInterrupt

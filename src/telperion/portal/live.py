@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -51,19 +52,19 @@ class Pulse:
                 await self._task
 
     async def _watch(self) -> None:
-        seen = await asyncio.to_thread(self._sky.version_now)
+        seen: int | None = None
         while True:
-            await asyncio.sleep(self._poll)
             try:
                 now = await asyncio.to_thread(self._sky.version_now)
-                if now == seen or not self._listeners:
+                if seen is None or now == seen or not self._listeners:
                     seen = now
-                    continue
-                reached, ids = await asyncio.to_thread(self._sky.changed, seen, MOST_IDS)
-            except (OSError, ValueError, RuntimeError):  # the sky is being moved or mended: ask again
-                continue
-            seen = reached
-            self._tell(message(reached, ids))
+                else:
+                    reached, ids = await asyncio.to_thread(self._sky.changed, seen, MOST_IDS)
+                    self._tell(message(reached, ids))
+                    seen = reached
+            except (OSError, ValueError, RuntimeError, sqlite3.Error):  # the sky is being moved or mended: ask again
+                pass
+            await asyncio.sleep(self._poll)
 
     def _tell(self, text: str) -> None:
         for queue in list(self._listeners):

@@ -41,6 +41,10 @@ _LISTED = (
 )
 
 
+class NoSkyError(ValueError):
+    """A folder holds no sky, or one into which no answer was written so far."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which objects of a sky are wanted, and in which order.
@@ -163,15 +167,25 @@ class Sky:
 
     Raises
     ------
+    NoSkyError
+        There is no sky in the folder, or nothing in it.
     ValueError
-        There is no sky in the folder, or one of another format.
+        What is there is no sky, or one of another format.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder) / FILE
         self._threads = threading.local()
         if not self.path.is_file():
-            raise ValueError(f"{folder} holds no sky: a stream makes one with -o sky+{folder}")
+            raise NoSkyError(f"{folder} holds no sky: a stream makes one with -o sky+{folder}")
+        try:
+            empty = not self._all(
+                "SELECT 1 FROM sqlite_master LIMIT 1"
+            )  # a stream makes the tables with its first answer
+        except sqlite3.Error as error:
+            raise ValueError(f"{self.path} is no sky: {error}") from error
+        if empty:
+            raise NoSkyError(f"{folder} holds no sky yet: nothing is answered so far")
         try:
             about = dict(self._all("SELECT name, value FROM about"))
             found = int(about["format"])
