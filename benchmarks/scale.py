@@ -5,7 +5,8 @@
 Simulates a survey (once), makes a HATS catalogue of it, and classifies that by the plain loop, on a Dask cluster of two
 processes, and by `map_partitions` of LSDB on the same cluster. The same command goes on after it was stopped: what is
 done stays, and what was measured before counts. Seconds are those of the clock and of the processors, since others may
-use the machine; memory is the largest that the process of the plain loop has held after so many parts.
+use the machine; memory is the largest that the process of the plain loop has held after so many parts: it grows
+until the largest slice has been seen.
 """
 
 import argparse

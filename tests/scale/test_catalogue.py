@@ -89,6 +89,21 @@ def test_what_lacks_behind_an_address_is_said(remote, name, words):
         open_catalogue("memory://sky")
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("0,12\n", "1 pixels do not exist, first 12 of order 0"),
+        ("0,4\n1,17\n", "1 pixels lie in each other"),
+        ("", "lists no parts"),
+        ("0,../../../etc\n", "invalid literal"),
+    ],
+)
+def test_parts_that_cannot_be_are_refused_behind_an_address(remote, rows, words):
+    remote.pipe_file("/sky/partition_info.csv", f"Norder,Npix\n{rows}".encode())
+    with pytest.raises(FormatError, match=words):
+        open_catalogue("memory://sky")
+
+
 def test_a_catalogue_behind_an_address_is_classified(remote, sky, tmp_path):
     from tests.scale.made_up import answers
 

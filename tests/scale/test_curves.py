@@ -140,6 +140,17 @@ def test_dust_is_taken_away_where_it_is_known():
     assert without_dust(corrected) == (corrected, 0)
 
 
+def test_dust_that_leaves_no_number_holds_no_other_object_up():
+    curves, _ = taken(rubin([[row(61000.0, 1e36)], [row(61000.0)]], mwebv=[9.0, 9.0]))
+    with pytest.raises(ValueError, match="corrected for dust"):
+        curves.deredden()
+    corrected, unknown = without_dust(curves)
+    assert unknown == 1
+    assert corrected.flux[0] == curves.flux[0]
+    assert corrected.flux[1] > 1e6
+    assert set(corrected.context) == set(curves.context)
+
+
 def test_a_map_tells_of_dust_where_the_catalogue_does_not():
     class Map:
         def ebv(self, ra, decl):

@@ -105,6 +105,26 @@ def test_answers_join_with_the_catalogue_by_id(lsdb, sky, made):
     assert set(joined["leaf"]) <= set(telperion.load("elasticc").tree.nodes)
 
 
+def test_a_catalogue_of_very_many_parts_is_read_by_lsdb_without_the_list_of_their_row_groups(
+    lsdb, sky, tmp_path, monkeypatch
+):
+    from telperion.scale import properties
+
+    monkeypatch.setattr(properties, "ROW_GROUPS", 1)
+    few = classify_catalogue(sky, tmp_path / "out")
+    assert not (few.folder / "dataset" / "_metadata").exists()
+    there = lsdb.open_catalog(few.folder)
+    assert there.npartitions == few.parts > 1
+    assert len(there) == few.rows == len(there.compute(progress_bar=False))
+
+
+def test_rows_of_an_answer_are_where_hats_looks_for_its_object(lsdb, sky, made):
+    answered = lsdb.open_catalog(made.folder)
+    one = answers(made.folder).slice(0, 1).to_pylist()[0]
+    found = answered.cone_search(ra=one["ra"], dec=one["dec"], radius_arcsec=1).compute(progress_bar=False)
+    assert found["object_id"].tolist() == [one["object_id"]] * 2
+
+
 def test_catalogues_that_lsdb_wrote_are_read_and_ours_are_valid(lsdb, made, sky, tmp_path):
     from hats.io.validation import is_valid_catalog
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -86,3 +88,29 @@ def test_a_list_of_very_many_row_groups_is_not_written(sky, tmp_path, monkeypatc
     rows = write_properties(tmp_path / "sky", "sky", pixels, ra="ra", decl="dec")
     assert rows == pq.read_metadata(sky / "dataset" / "_metadata").num_rows
     assert not (tmp_path / "sky" / "dataset" / "_metadata").exists()
+
+
+def test_parts_of_other_types_make_a_catalogue_without_a_list_of_row_groups(sky, tmp_path):
+    import shutil
+
+    shutil.copytree(sky, tmp_path / "sky")
+    parts = open_catalogue(str(tmp_path / "sky"))
+    other = pq.read_table(parts.files[1][0], partitioning=None)
+    pq.write_table(other.set_column(2, "ra", other.column("ra").cast(pa.float32())), parts.files[1][0])
+    (tmp_path / "sky" / "dataset" / "_metadata").unlink()
+    write_properties(tmp_path / "sky", "sky", parts.pixels, ra="ra", decl="dec")
+    assert not (tmp_path / "sky" / "dataset" / "_metadata").exists()
+
+
+def test_many_small_parts_need_few_open_files(curves, tmp_path):
+    import resource
+
+    parquet.write(curves, tmp_path / "a.parquet")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    there = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else 60
+    resource.setrlimit(resource.RLIMIT_NOFILE, (there + 12, limits[1]))
+    try:
+        make_hats(tmp_path / "a.parquet", tmp_path / "sky", objects=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(open_catalogue(str(tmp_path / "sky"))) > 20
