@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -9,6 +11,13 @@ from telperion.formats import FormatError, parquet
 from telperion.lightcurves import LightCurves
 
 ROWS = ("time", "band", "flux", "flux_err", "detected")
+
+OTHER = """
+import sys
+from telperion.formats import parquet
+from telperion.lightcurves import LightCurves
+parquet.write(LightCurves(["a"], [0, 1], [1.0], [1], [5.0], [1.0], [True]), sys.argv[1])
+"""
 
 
 @pytest.fixture
@@ -97,6 +106,22 @@ def rewritten(curves: LightCurves, file, **columns):
         table = table.remove_column(place) if values is None else table.set_column(place, name, values)
     pq.write_table(table, file)
     return file
+
+
+def test_two_that_write_one_file_do_not_meet(tmp_path, curves):
+    """While one writes, another begins and ends: the first one's rename finds its own file."""
+    path, write = tmp_path / "curves.parquet", pq.write_table
+
+    def interrupted(*arguments, **more):
+        write(*arguments, **more)
+        other = subprocess.run([sys.executable, "-c", OTHER, str(path)], capture_output=True, check=False, text=True)
+        assert other.returncode == 0, other.stderr
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet.pq, "write_table", interrupted)
+        parquet.write(curves, path)
+    assert list(tmp_path.iterdir()) == [path]
+    np.testing.assert_array_equal(parquet.read(path).flux, curves.flux)
 
 
 def test_columns_that_break_a_rule_are_refused(tmp_path, curves):
