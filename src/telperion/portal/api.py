@@ -97,22 +97,14 @@ def router(site: Site) -> APIRouter:
         object_id: Annotated[str, Query(alias="id", max_length=LONGEST_ID, description="the object's name")],
     ) -> Response:
         """Names of objects may hold anything, so they stand in the query."""
-        sky = site.need_sky()
-        known = sky.object(object_id)
-        if known is None:
-            raise HTTPException(404, "there is no such object")
-        return _json(_object(shown_of(sky, known)))
+        return _json(_object(_found(site, object_id)))
 
     @made.get("/similar", response_model=schemas.Looks, summary="What an object looks like")
     def similar(
         object_id: Annotated[str, Query(alias="id", max_length=LONGEST_ID, description="the object's name")],
     ) -> Response:
         """Give the nearest classes, and the nearest known objects with their light curves."""
-        sky = site.need_sky()
-        known = sky.object(object_id)
-        if known is None:
-            raise HTTPException(404, "there is no such object")
-        found = looks(site.model.classifier, shown_of(sky, known))
+        found = looks(site.model.classifier, _found(site, object_id))
         if found is None:
             raise HTTPException(404, "there is nothing that this object could be compared with")
         return _json(_looks(found))
@@ -172,6 +164,14 @@ def router(site: Site) -> APIRouter:
         return _json(answered)
 
     return made
+
+
+def _found(site: Site, object_id: str) -> Shown:
+    sky = site.need_sky()
+    known = sky.object(object_id)
+    if known is None:
+        raise HTTPException(404, "there is no such object")
+    return shown_of(sky, known)
 
 
 def _json(found: BaseModel) -> Response:
