@@ -105,13 +105,13 @@ def test_parts_that_cannot_be_are_refused_behind_an_address(remote, rows, words)
 
 
 def test_a_catalogue_behind_an_address_is_classified(remote, sky, tmp_path):
-    from tests.scale.made_up import answers
+    from tests.scale.made_up import assert_same
 
     from telperion.scale.run import classify_catalogue
 
     there = classify_catalogue("hats://memory://sky", tmp_path / "there")
     here = classify_catalogue(sky, tmp_path / "here")
-    assert answers(there.folder).equals(answers(here.folder))
+    assert_same(there.folder, here.folder)
 
 
 def test_a_file_that_is_damaged_behind_an_address_is_named(remote):

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.scale.made_up import answers
+from tests.scale.made_up import answers, assert_same
 
 import telperion
 from telperion.scale import run as module
@@ -74,7 +74,7 @@ def test_a_stopped_run_goes_on_and_is_the_same(plain, sky, tmp_path):
     done = classify_catalogue(sky, tmp_path / "out", days=[8.0, np.inf], progress=watch)
     assert done.before == 3
     assert watch.done == watch.total == done.parts > 3
-    assert answers(done.folder).equals(answers(plain.folder))
+    assert_same(done.folder, plain.folder)
 
 
 def test_a_part_that_is_damaged_is_done_again(plain, sky, tmp_path):
@@ -83,12 +83,12 @@ def test_a_part_that_is_damaged_is_done_again(plain, sky, tmp_path):
     first.write_bytes(first.read_bytes()[:-8])
     again = classify_catalogue(sky, tmp_path / "out", days=[8.0, np.inf])
     assert again.before == again.parts - 1
-    assert answers(done.folder).equals(answers(plain.folder))
+    assert_same(done.folder, plain.folder)
 
 
 def test_processes_write_what_one_writes(plain, sky, tmp_path):
     done = classify_catalogue(sky, tmp_path / "out", days=[8.0, np.inf], jobs=2)
-    assert answers(done.folder).equals(answers(plain.folder))
+    assert_same(done.folder, plain.folder)
 
 
 def test_a_process_that_is_killed_is_said(sky, tmp_path, monkeypatch):
@@ -184,7 +184,7 @@ def test_two_runs_into_one_folder_write_what_one_writes(plain, sky, tmp_path):
             classify_catalogue(sky, tmp_path / "out", days=[8.0, np.inf])
 
     made = classify_catalogue(sky, tmp_path / "out", days=[8.0, np.inf], progress=Watch(other))
-    assert answers(made.folder).equals(answers(plain.folder))
+    assert_same(made.folder, plain.folder)
     assert not list(made.folder.rglob("*.partial"))
 
 

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("distributed", reason="Dask comes with telperion[scale]")
 
 import distributed
-from tests.scale.made_up import answers
+from tests.scale.made_up import assert_same
 from tests.scale.test_run import Watch
 
 from telperion.scale.make import make_hats
@@ -21,9 +21,15 @@ pytestmark = pytest.mark.timeout(400)  # workers take their time to start on a b
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def scheduler_file(tmp_path_factory):
+    return tmp_path_factory.mktemp("cluster") / "scheduler.json"
+
+
+@pytest.fixture(scope="module")
+def cluster(scheduler_file):
     settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "processes": True}
-    with distributed.LocalCluster(**settings, silence_logs=50) as made:
+    settings |= {"scheduler_kwargs": {"scheduler_file": str(scheduler_file)}, "silence_logs": 50}
+    with distributed.LocalCluster(**settings) as made:
         yield made
 
 
@@ -54,7 +60,7 @@ def test_a_worker_that_is_killed_costs_nothing(cluster, fine, tmp_path):
         fine, tmp_path / "out", days=[8.0, np.inf], dask=cluster.scheduler_address, progress=watch
     )  # fmt: skip
     assert watch.done == made.parts > 20
-    assert answers(made.folder).equals(answers(plain.folder))
+    assert_same(made.folder, plain.folder)
     assert not (made.folder / ".unfinished").exists()
     deadline = time.monotonic() + 120
     while min(before) in (now := processes(cluster)) and time.monotonic() < deadline:
@@ -62,19 +68,16 @@ def test_a_worker_that_is_killed_costs_nothing(cluster, fine, tmp_path):
     assert min(before) not in now  # it was killed indeed
 
 
-def test_both_workers_work_and_what_is_done_stays(cluster, fine, tmp_path):
+def test_both_workers_work_and_what_is_done_stays(cluster, scheduler_file, fine, tmp_path):
     processes(cluster)
-    file = tmp_path / "scheduler.json"
-    with distributed.Client(cluster, set_as_default=False) as client:
-        client.write_scheduler_file(file)
 
     def stop(done):
         if done == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        classify_catalogue(fine, tmp_path / "out", dask=str(file), progress=Watch(stop))
-    done = classify_catalogue(fine, tmp_path / "out", dask=str(file))
+        classify_catalogue(fine, tmp_path / "out", dask=str(scheduler_file), progress=Watch(stop))
+    done = classify_catalogue(fine, tmp_path / "out", dask=str(scheduler_file))
     assert done.before >= 5
 
 
