@@ -5,6 +5,7 @@ import onnxruntime
 import pytest
 
 import telperion
+from telperion import LightCurves
 from telperion.encode.view import days_known, keep_context, view
 from telperion.models.gru import encoder
 
@@ -78,6 +79,20 @@ def test_a_hundred_rows_of_the_flagship_one_by_one(curves):
     probabilities = go(run, some, 268, 1, hidden, len(classifier.tree))[0]
     first = known.select_rows(np.concatenate([np.arange(length) < 100 for length in known.lengths]))
     np.testing.assert_allclose(probabilities, classifier.predict(first, view="full"), rtol=0, atol=CLOSE)
+
+
+def test_the_ends_of_single_precision_give_probabilities():
+    end, least = 3.4e38, 1e-45
+    flux = [[end, -end, end], [end] * 3, [1, 2, 3], [end, 1, -end], [least] * 3, [0.0] * 3]
+    errors = [[1.0] * 3, [end] * 3, [end] * 3, [least] * 3, [least] * 3, [least, 1, end]]
+    n, classifier = len(flux), telperion.load("elasticc")
+    extreme = LightCurves(
+        [f"{k}" for k in range(n)], np.arange(0, 3 * n + 1, 3), np.tile([61000.0, 61000.02, 61003.0], n), [2, 3, 1] * n,
+        np.ravel(flux), np.ravel(errors), np.ones(3 * n, bool), dereddened=True,
+        context={"hostgal_specz": [19.9, np.nan] * 3},
+    )  # fmt: skip
+    probabilities = session(build(classifier)).run(None, feed(extreme))[0]
+    np.testing.assert_allclose(probabilities, classifier.predict(extreme, view="full"), rtol=0, atol=1e-4)
 
 
 def test_a_history_can_be_gone_on_from_row_by_row(small, curves):
