@@ -36,6 +36,8 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("--seeds", type=int, nargs="+", default=[0])
     run.add_argument("--epochs", type=int, help="end every training after so many, at its plateau or not")
     run.add_argument("--batch", type=int, default=2000, help="light curves that are timed at once")
+    again = commands.add_parser("time", help="time all that is finished anew, one peer right after the other")
+    again.add_argument("out", type=Path)
     table = commands.add_parser("table", help="show what is finished as one Markdown table")
     table.add_argument("out", type=Path)
     return parser.parse_args(given)
@@ -101,11 +103,27 @@ def run_one(
     }
 
 
+def time_again(out: Path) -> None:
+    """Take the times of all finished peers in one run, on the test light curves that they were scored on."""
+    for result in read_results(out):
+        settings, name = result["settings"], result["name"]
+        tree = Taxonomy.load(settings["tree"])
+        test = take(Path(settings["test"]), tree, settings["context"], settings["most"])
+        peer: Any = make(name)
+        folder = out / f"{name}-{result['seed']}"
+        peer.load(folder, tree)
+        result |= {"times": times(peer, test, settings["view"], settings["batch"]), "processor": processor()}
+        write_result(folder, result)
+        print(f"{name}, seed {result['seed']}: {result['times']['batch_ms']:.3g} ms an object", flush=True)
+
+
 def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
     try:
         if options.command == "run":
             run_peers(options)
+        elif options.command == "time":
+            time_again(options.out)
         else:
             print(to_markdown(result_table(read_results(options.out))))
     except (ValueError, OSError, ImportError) as error:

@@ -86,6 +86,19 @@ def test_what_is_finished_is_left_alone_and_other_settings_are_refused(folders, 
     assert "result of other settings" in capsys.readouterr().err
 
 
+def test_times_are_taken_anew_and_scores_stay(folders, monkeypatch, capsys):
+    dummy = Dummy()
+    monkeypatch.setattr(command, "make", lambda name: dummy)
+    command.main(order(folders))
+    (before,) = read_results(folders / "out")
+    monkeypatch.setattr(command, "times", lambda peer, test, view, batch: {"batch_ms": len(test) + batch, "view": view})
+    assert command.main(["time", str(folders / "out")]) == 0
+    (after,) = read_results(folders / "out")
+    assert after["times"] == {"batch_ms": before["objects"]["test"] + 90, "view": "alert"}
+    assert after["scores"] == before["scores"]
+    assert dummy.fits == 1
+
+
 def test_an_unknown_peer_is_refused_with_the_nearest_name():
     with pytest.raises(ValueError, match="perhaps 'telperion'"):
         make("telperoin")
