@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import tokenize
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,36 @@ def read_arrays(path: str | Path, most_bytes: int) -> dict[str, NDArray[Any]]:
     except ValueError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     return found
+
+
+@contextmanager
+def opened(path: Path, most_bytes: int, version: int, holds: str) -> Iterator[dict[str, NDArray[Any]]]:
+    """Give the arrays of a file, so that whatever cannot be made of them is said of the file.
+
+    Parameters
+    ----------
+    path : Path
+    most_bytes : int
+        As for `read_arrays`.
+    version : int
+        Which its array ``format`` must name.
+    holds : str
+        What the file should hold.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read, is of another format, lacks an array, or what is made of it here fails.
+    """
+    found = read_arrays(path, most_bytes)
+    try:
+        if found["format"].tolist() != [version]:
+            raise ValueError(f"it has format {found['format'].tolist()}, this version reads [{version}]")
+        yield found
+    except KeyError as missing:
+        raise ValueError(f"{path} lacks {missing}") from missing
+    except (ValueError, TypeError, IndexError) as error:
+        raise ValueError(f"{path} holds no {holds}: {error}") from error
 
 
 def _array(content: bytes, name: str) -> NDArray[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from telperion.aliens.distance import Distance
-from telperion.aliens.files import read_arrays, write_arrays
+from telperion.aliens.files import opened, write_arrays
 from telperion.lightcurves import LightCurves
 
 FORMAT = 1
@@ -132,21 +132,13 @@ class KnownObjects:
         ValueError
             The file is missing, too large, not ours or of another format, or what it holds does not fit together.
         """
-        path = Path(folder) / FILE
-        found = read_arrays(path, MAX_BYTES)
-        try:
-            if found["format"].tolist() != [FORMAT]:
-                raise ValueError(f"it has format {found['format'].tolist()}, this version reads [{FORMAT}]")
+        with opened(Path(folder) / FILE, MAX_BYTES, FORMAT, "known objects") as found:
             curves = LightCurves(
                 found["object_id"], found["offsets"], found["time"], found["band"], found["flux"], found["flux_err"],
                 found["detected"].astype(np.bool_), context={"redshift": found["redshift"]}, label=found["label"],
             )  # fmt: skip
             contexts = tuple(str(name) for name in found["contexts"])
             return cls(curves, contexts, found["moments"], found["turned"])
-        except KeyError as missing:
-            raise ValueError(f"{path} lacks {missing}") from missing
-        except (ValueError, TypeError, IndexError) as error:
-            raise ValueError(f"{path} holds no known objects: {error}") from error
 
 
 def thinned(curves: LightCurves, most: int = ROWS) -> LightCurves:

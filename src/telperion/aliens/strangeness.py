@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from telperion.aliens.distance import Distance
-from telperion.aliens.files import read_arrays, write_arrays
+from telperion.aliens.files import opened, write_arrays
 from telperion.aliens.known import FILE as KNOWN
 from telperion.aliens.known import KnownObjects
 from telperion.phases import ANY, FEWEST, checked_contexts, context_places
@@ -214,11 +214,7 @@ class Aliens:
         ValueError
             The file is missing, too large, not ours or of another format, or what it holds does not fit together.
         """
-        path = Path(folder) / FILE
-        found = read_arrays(path, MAX_BYTES)
-        try:
-            if found["format"].tolist() != [FORMAT]:
-                raise ValueError(f"it has format {found['format'].tolist()}, this version reads [{FORMAT}]")
+        with opened(Path(folder) / FILE, MAX_BYTES, FORMAT, "score of strangeness") as found:
             turn, packed = found["turn"], found["root"]
             n_kept = turn.shape[-1]
             triangle = np.triu_indices(n_kept)
@@ -228,12 +224,8 @@ class Aliens:
             root[:, :, triangle[0], triangle[1]] = packed
             contexts = tuple(str(name) for name in found["contexts"])
             distance = Distance(found["edges"], turn, found["mean"], root)
-            known = KnownObjects.load(folder) if (path.parent / KNOWN).exists() else None
+            known = KnownObjects.load(folder) if (Path(folder) / KNOWN).exists() else None
             return cls(distance, contexts, found["cells"], found["crowds"], found["levels"], found["nearer"], known)
-        except KeyError as missing:
-            raise ValueError(f"{path} lacks {missing}") from missing
-        except (ValueError, TypeError, IndexError) as error:
-            raise ValueError(f"{path} is no score of strangeness: {error}") from error
 
 
 def _cell(days: NDArray[np.float64], cells: NDArray[np.float64]) -> NDArray[np.int64]:
