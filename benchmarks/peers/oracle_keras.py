@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers.data import class_mix
+from benchmarks.peers.fitting import best_weights
+from benchmarks.peers.peer import TRAINING
 from benchmarks.peers.training import write_training
 from telperion.encode import oracle
 from telperion.encode.truncate import draw_shares, keep_share
@@ -40,11 +44,29 @@ def build(n_nodes: int, n_rows: int = oracle.MAX_ROWS) -> Any:
 
     rows = keras.Input((n_rows, oracle.N_ROW_FEATURES))
     static = keras.Input((len(oracle.STATIC),))
-    series = layers.GRU(100, return_sequences=True)(layers.Masking(0.0)(rows))
-    series = layers.Dense(100, activation="tanh")(layers.GRU(100)(series))
-    branch = layers.Dense(10)(layers.Masking(oracle.MISSING)(static))
-    joint = layers.Dense(100, activation="relu")(layers.Concatenate()([series, branch]))
-    return keras.Model([rows, static], layers.Dense(n_nodes)(layers.Dense(64, activation="relu")(joint)))
+    states = layers.GRU(100, return_sequences=True, name="gru_l0")(layers.Masking(0.0)(rows))
+    series = layers.Dense(100, activation="tanh", name="series")(layers.GRU(100, name="gru_l1")(states))
+    branch = layers.Dense(10, name="static")(layers.Masking(oracle.MISSING)(static))
+    joint = layers.Dense(100, activation="relu", name="joint")(layers.Concatenate()([series, branch]))
+    latent = layers.Dense(64, activation="relu", name="latent")(joint)
+    return keras.Model([rows, static], layers.Dense(n_nodes, name="logits")(latent))
+
+
+def take_weights(model: Any, weights: Mapping[str, NDArray[np.float32]]) -> None:
+    """Set the weights of torch's network of the same shape; its gates stand in another order."""
+    for layer in ("gru_l0", "gru_l1"):
+        kernel, recurrent, *biases = (
+            in_order(weights[f"gru.{name}_{layer[-2:]}"]) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        model.get_layer(layer).set_weights([kernel.T, recurrent.T, np.stack(biases)])
+    for layer in ("series", "static", "joint", "latent", "logits"):
+        model.get_layer(layer).set_weights([weights[f"{layer}.weight"].T, weights[f"{layer}.bias"]])
+
+
+def in_order(gates: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Put reset, update and new gate into Keras' order: update first."""
+    reset, update, new = np.split(gates, 3)
+    return np.concatenate([update, reset, new])
 
 
 def weighted_paths(labels: NDArray[np.int64], tree: Taxonomy) -> NDArray[np.float32]:
@@ -79,8 +101,9 @@ class OracleKeras:
 
         self.what = (
             f"Shah et al. 2025: the published network in Keras {keras.__version__} on {keras.backend.backend()}, "
-            f"padded to 500 rows; batches of {BATCH} at a rate of {RATE:g} in place of 1024 and 2e-4, every light "
-            f"curve cut by itself, ends after {PATIENCE} epochs without a better validation loss, not 1000"
+            f"padded to 500 rows, with the weights of `oracle` where that is finished beside it; else batches of "
+            f"{BATCH} at a rate of {RATE:g} in place of 1024 and 2e-4, every light curve cut by itself, ends "
+            f"after {PATIENCE} epochs without a better validation loss, not 1000"
         )
         if keras.backend.backend() == "tensorflow":
             one_thread()
@@ -92,12 +115,18 @@ class OracleKeras:
 
         keras.utils.set_random_seed(seed)
         model, labels = build(len(tree)), tree.labels(train.label)
+        about = {"mix": class_mix(train, tree).tolist(), "assumed": assumed(labels, tree).tolist()}
+        (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        same = folder.parent / f"oracle-{seed}"
+        if (same / TRAINING).is_file():
+            take_weights(model, {name: weight.numpy() for name, weight in best_weights(same).items()})
+            np.savez(folder / WEIGHTS, **{f"best-{k}": weight for k, weight in enumerate(model.get_weights())})
+            shutil.copy(same / TRAINING, folder)
+            return
         model.compile(keras.optimizers.Adam(RATE), whxe(tree))
         model.optimizer.build(model.trainable_variables)
         paths, whole = weighted_paths(labels, tree), view(train, np.inf, self.view_of_training)
         held = [keep_share(view(valid, np.inf, self.view_of_training), np.full(len(valid), share)) for share in SHARES]
-        about = {"mix": class_mix(train, tree).tolist(), "assumed": assumed(labels, tree).tolist()}
-        (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
         said = f"{seed} {self.view_of_training} {context} {train.n_rows} {' '.join(train.object_id)}"
         best, history = resume(folder / WEIGHTS, model, said)
         epochs = EPOCHS if self.most_epochs is None else min(EPOCHS, self.most_epochs)

@@ -160,6 +160,19 @@ def test_the_network_in_keras_is_as_large_as_published_and_its_loss_is_ours():
     assert theirs.mean() == pytest.approx(ours.item(), rel=1e-5)
 
 
+@no_keras
+def test_with_the_weights_of_the_recipe_keras_says_what_it_says(curves, tmp_path):
+    parts, said = split(curves, TREE, 0.2, 0), []
+    for name in ("oracle", "oracle-keras"):
+        peer, folder = make(name), tmp_path / f"{name}-0"
+        folder.mkdir()
+        peer.most_epochs = 2
+        peer.fit(*parts, TREE, folder, seed=0, context="specz")
+        peer.load(folder, TREE)
+        said.append(peer.predict(view(curves, 8.0, "alert")))
+    np.testing.assert_allclose(*said, rtol=0, atol=1e-5)
+
+
 def test_the_rate_falls_where_the_loss_does_not():
     recipe = Recipe(learning_rate=1.0, wait=2)
     assert [recipe.rate([3.0, 2.0, 2.5, 2.5][:n]) for n in range(5)] == [1, 1, 1, 1, 0.5]
