@@ -41,12 +41,23 @@ def test_the_command_takes_what_an_astronomer_wants(data, more, capsys):
     assert "bits/h" in capsys.readouterr().out
 
 
+def test_information_among_transients_is_less_than_among_all_classes(data, tmp_path):
+    plans = {}
+    for name, more in {"all": [], "transients": ["--among", "Transient"]}.items():
+        file = tmp_path / f"{name}.parquet"
+        assert main(["rank", data, *NIGHT, *more, "-o", str(file)]) == 0
+        plans[name] = pq.read_table(file).sort_by("object_id")["value"].to_numpy()
+    assert (plans["transients"] < plans["all"]).all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([*NIGHT, "-o", "plan.txt"], "does not end in one of .parquet"),
         ([*NIGHT, "--seek", "TDE=much"], "the weight of TDE is 'much'"),
         ([*NIGHT, "--seek", "TD"], "perhaps 'TDE'"),
+        ([*NIGHT, "--among", "Transients"], "perhaps 'Transient'"),
+        ([*NIGHT, "--among", "Transient", "--seek", "TDE"], "with --seek what is found counts"),
         (["--night", "tonight"], "expected a date"),
         ([*NIGHT, "--site", "nowhere"], "LONGITUDE,LATITUDE"),
     ],

@@ -17,6 +17,9 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seek", nargs="+", default=[], metavar="NODE[=WEIGHT]", help=(
         "nodes sought, and what one is worth; by default information on all leaves"
     ))  # fmt: skip
+    parser.add_argument("--among", default="", metavar="NODE", help=(
+        "without --seek: information on the leaves of this node alone, all others count as one class"
+    ))  # fmt: skip
     parser.add_argument("--for", dest="aim", choices=get_args(Aim), default="finding", help=(
         "whether a spectrum shall be of one that is sought, or tell most about who is one"
     ))  # fmt: skip
@@ -47,10 +50,14 @@ def rank_command(arguments: argparse.Namespace) -> None:
     from telperion.rank.visibility import site
     from telperion.tables import to_rich
 
+    if arguments.seek and arguments.among:
+        raise ValueError("--among is about information on classes; with --seek what is found counts")
     if arguments.output:
         check_path(arguments.output)
     telescope = Telescope(arguments.limit, arguments.overhead, arguments.longest)
-    chosen = {name: getattr(arguments, name) for name in ("hours", "aim", "bands", "airmass", "moon", "recent")}
+    chosen = {
+        name: getattr(arguments, name) for name in ("hours", "aim", "among", "bands", "airmass", "moon", "recent")
+    }
     sought = dict(map(_weighted, arguments.seek))
     observing = Observing(arguments.night, site(arguments.site), telescope, sought=sought, **chosen)
     classifier, light_curves = telperion.load(arguments.model), telperion.read(arguments.data)
