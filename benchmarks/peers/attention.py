@@ -62,6 +62,7 @@ class Reader(nn.Module):
         layer = nn.TransformerEncoderLayer(
             width, HEADS, 2 * width, dropout=0.1, activation="gelu", batch_first=True, norm_first=True
         )
+        layer.self_attn.dropout = 0.0  # torch has no fast attention with dropped weights
         self.layers = nn.TransformerEncoder(layer, LAYERS, norm=nn.LayerNorm(width), enable_nested_tensor=False)
 
     def forward(self, tokens: Tensor, absent: Tensor | None = None) -> Tensor:
