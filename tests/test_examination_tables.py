@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import telperion
+from telperion.examination.course import Wait
 from telperion.examination.examine import examine
 from telperion.examination.population import Separations
+from telperion.examination.trust import Trusted
 from telperion.examination_tables import (
     PUBLISHED,
     alike_table,
@@ -15,6 +17,7 @@ from telperion.examination_tables import (
     glance_table,
     milliseconds,
     names_table,
+    promised_waits_table,
     separations_table,
     times_table,
     waits_table,
@@ -81,6 +84,13 @@ def test_waits_have_a_cell_a_level(examined):
     assert len(table.rows) == 14
     assert {len(row) for row in table.rows} == {len(table.columns)} == {2 + 9}
     assert all(float(row[3][:-2]) >= 0 for row in table.rows)
+
+
+def test_waits_for_a_promise_are_of_the_level_that_is_promised():
+    waits = {"SNIa": Wait(2.0, 0.75, 0.125, 8), "EB": Wait(np.nan, 0.0, 0.0, 4)}
+    table = promised_waits_table(Trusted("alert", 0.9, [], np.array([0.0]), 0.8, 0.9, waits))
+    assert "0.9, alert view" in table.title
+    assert table.rows == [["SNIa", "8", "2 d", "75 %", "12 %"], ["EB", "4", "–", "0 %", "0 %"]]
 
 
 def test_look_alikes_are_shares_of_the_true_class(examined):

@@ -28,6 +28,7 @@ from telperion.examination_tables import (
     milliseconds,
     names_table,
     plus_minus,
+    promised_waits_table,
     separations_table,
     times_table,
     waits_table,
@@ -236,9 +237,10 @@ def waits(first: Examined) -> Parts:
     return [
         *parts,
         *(to_html(waits_table(each, view)) for view, each in first.courses.items()),
+        *([to_html(promised_waits_table(first.trusted))] if first.trusted.waits else []),
         "<p>Median: of those that ever get there. Ever: their share. Mistaken: the share that was at some day as "
-        f"confident of another class of that level. Days: those from {course.days[course.days >= 0][0]:g} to "
-        f"{course.days[-1]:g} {steps}.</p>",
+        "confident of, or promised, another class of that level. Days: those from "
+        f"{course.days[course.days >= 0][0]:g} to {course.days[-1]:g} {steps}.</p>",
     ]
 
 

@@ -12,6 +12,7 @@ from telperion.examination.before import Before
 from telperion.examination.course import THRESHOLD, Course, Wait, wait
 from telperion.examination.examine import Examined
 from telperion.examination.population import Separations, class_counts
+from telperion.examination.trust import Trusted
 from telperion.intervals import Interval, bootstrap
 from telperion.scores import LEVELS, Evaluation, LevelScores
 from telperion.tables import DAYS, Table, day_name, number, shown_days
@@ -106,6 +107,13 @@ def waits_table(course: Course, view: View) -> Table:
     columns = [("", "class"), ("", "objects")]
     columns += [(level, heading) for level in LEVELS for heading in ("median", "ever", "mistaken")]
     return Table(f"Days until p > {THRESHOLD:g} for the true class, {view} view", columns, rows)
+
+
+def promised_waits_table(trusted: Trusted) -> Table:
+    """Show, class by class, the median wait until it is promised, the share that ever is, and the mistaken."""
+    rows = [[name, f"{found.objects:,}", *_wait_cells(found)] for name, found in trusted.waits.items()]
+    columns = [("", heading) for heading in ("class", "objects", "median", "ever", "mistaken")]
+    return Table(f"Days until the true class is promised at {trusted.level:g}, {trusted.view} view", columns, rows)
 
 
 def _wait_cells(found: Wait) -> tuple[str, str, str]:

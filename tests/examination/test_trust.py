@@ -45,23 +45,33 @@ def test_errors_of_leaves_are_those_of_the_evaluation(calibrated, examined):
 
 def test_answers_are_those_of_each_object_asked_alone(calibrated, curves, examined):
     tree, known = calibrated.tree, keep_context(curves, "photoz")
-    days, right = examined.trusted.days, []
+    labels, days, right, named = tree.labels(curves.label), examined.trusted.days, [], []
     assert days[0] == 0
     assert set(DAYS) < set(days.tolist())
     for day in days:
         cut = view(known, day, "alert")
         nodes = calibrated.promised(calibrated.predict(known, days=day), days_known(cut), held_context(cut))
-        right.append(tree.ancestors[tree.labels(curves.label), nodes])
+        right.append(tree.ancestors[labels, nodes])
+        named.append((nodes == labels, np.isin(nodes, tree.leaves) & (nodes != labels)))
         if day in DAYS:
             (trust,) = (each for each in examined.trusted.phases if each.days == day)
             assert trust.promised.coverage == pytest.approx(right[-1].mean())
     assert examined.trusted.promised_always == pytest.approx(np.all(right, axis=0).mean())
     assert examined.trusted.plain_always <= min(each.plain.coverage for each in examined.trusted.phases)
+    for name, found in examined.trusted.waits.items():
+        truly, falsely = np.array(named)[:, :, curves.label == name].swapaxes(0, 1)
+        ever = truly.any(axis=0)
+        until = days[truly.argmax(axis=0)][ever]
+        assert (found.objects, found.reached) == (ever.size, ever.mean())
+        assert found.mistaken == falsely.any(axis=0).mean()
+        assert found.median == np.median(until) if ever.any() else np.isnan(found.median)
+    assert sum(found.reached for found in examined.trusted.waits.values()) > 0
+    assert sum(found.mistaken for found in examined.trusted.waits.values()) > 0
 
 
 def test_a_promise_is_for_the_view_that_it_was_made_for(calibrated, curves):
     other = examine("ours", calibrated, curves, days=(8,), views=["full"], batches={1: 1}).trusted
-    assert (other.view, other.level, other.promised_always) == ("full", None, None)
+    assert (other.view, other.level, other.promised_always, other.waits) == ("full", None, None, {})
     assert other.phases[0].promised is None
     assert other.phases[0].before is not None
 

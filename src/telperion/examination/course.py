@@ -74,6 +74,13 @@ class Wait:
     mistaken: float
     objects: int
 
+    @classmethod
+    def over(cls, until: NDArray[np.float64], mistaken: NDArray[np.float64]) -> Wait:
+        """Sum up the first day that each object is right, shape ``(n,)``, and is not; inf where there is none."""
+        reached = np.isfinite(until)
+        median = float(np.median(until[reached])) if reached.any() else float("nan")
+        return cls(median, float(reached.mean()), float(np.isfinite(mistaken).mean()), until.size)
+
 
 class Follower:
     """Gathers a `Course` day by day, so that no more than one day's probabilities are held.
@@ -138,8 +145,8 @@ class Follower:
         for level, nodes in self._nodes.items() if day >= 0 else ():
             sure = known[:, nodes] > THRESHOLD
             right = sure[np.arange(len(sure)), self._true[level]]
-            _mark(self._confident[level], right, day)
-            _mark(self._mistaken[level], sure.any(axis=1) & ~right, day)
+            mark(self._confident[level], right, day)
+            mark(self._mistaken[level], sure.any(axis=1) & ~right, day)
 
     def course(self) -> Course:
         """Give what was gathered."""
@@ -148,7 +155,8 @@ class Follower:
         return Course(days, names, self._support, mean, self._leaf, self._confident, self._mistaken)
 
 
-def _mark(first: NDArray[np.float64], now: NDArray[np.bool_], day: float) -> None:
+def mark(first: NDArray[np.float64], now: NDArray[np.bool_], day: float) -> None:
+    """Write down the day for those that are so now and were not before."""
     first[now & np.isinf(first)] = day
 
 
@@ -163,7 +171,4 @@ def wait(course: Course, name: str, level: str) -> Wait:
     until = course.until(name, level)
     if not until.size:
         raise ValueError(f"there is no object of {name!r}")
-    reached = np.isfinite(until)
-    mistaken = np.isfinite(course.mistaken[level][course.leaf == course.classes.index(name)])
-    median = float(np.median(until[reached])) if reached.any() else float("nan")
-    return Wait(median, float(reached.mean()), float(mistaken.mean()), until.size)
+    return Wait.over(until, course.mistaken[level][course.leaf == course.classes.index(name)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from telperion.calibration_scores import Trust, are_right, mix_of, trust_in
 from telperion.classifier import Classifier
 from telperion.encode.view import Context, View, days_known, held_context
 from telperion.encode.view import view as cut
-from telperion.examination.course import THRESHOLD
+from telperion.examination.course import THRESHOLD, Wait, mark
 from telperion.lightcurves import LightCurves
 
 _LEAST = 1e-12  # share of a class in a mix that probabilities are moved from
@@ -34,6 +35,9 @@ class Trusted:
     promised_always, plain_always : float
         Share of the objects of which the promised node, and that with a probability above the threshold, is right at
         all of these days; the former None where nothing is promised.
+    waits : mapping of str to Wait
+        By true leaf: how long until it is the promised node, and whether another leaf ever is; empty where nothing is
+        promised.
     """
 
     view: View
@@ -42,6 +46,7 @@ class Trusted:
     days: NDArray[np.float64]
     promised_always: float | None
     plain_always: float
+    waits: Mapping[str, Wait]
 
 
 class TrustFollower:
@@ -83,6 +88,7 @@ class TrustFollower:
         self._phases: list[Trust] = []
         self._days: list[float] = []
         self._right = np.ones((2, self._labels.size), dtype=bool)  # promised, plain
+        self._named, self._misnamed = np.full((2, self._labels.size), np.inf)  # days, by a leaf that was promised
 
     def add(self, day: float, probabilities: NDArray[np.floating], *, scored: bool) -> None:
         """Take what the classifier says, shape ``(n_objects, n_nodes)``, at a day; at some of them it is scored."""
@@ -95,6 +101,10 @@ class TrustFollower:
             self._days.append(float(day))
             for row, nodes in enumerate((promised, plain)):
                 self._right[row] &= True if nodes is None else are_right(nodes, self._labels, tree)
+            if promised is not None:
+                named = promised == self._labels
+                mark(self._named, named, day)
+                mark(self._misnamed, np.isin(promised, tree.leaves) & ~named, day)
         if scored:
             before = self._uncalibrated(said, days)
             trust = trust_in(
@@ -108,7 +118,16 @@ class TrustFollower:
         """Give what was gathered."""
         promised, plain = self._right.mean(axis=1).tolist()
         always = None if self._level is None else promised
-        return Trusted(self._view, self._level, self._phases, np.array(self._days), always, plain)
+        return Trusted(self._view, self._level, self._phases, np.array(self._days), always, plain, self._waits())
+
+    def _waits(self) -> dict[str, Wait]:
+        tree = self._classifier.tree
+        found = {} if self._level is None else {leaf: self._labels == leaf for leaf in tree.leaves}
+        return {
+            tree.nodes[leaf]: Wait.over(self._named[own], self._misnamed[own])
+            for leaf, own in found.items()
+            if own.any()
+        }
 
     def _uncalibrated(self, said: NDArray[np.floating], days: NDArray[np.float64]) -> NDArray[np.floating] | None:
         """Give what the classifier would say without its calibration."""
