@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     speaks = True  # of processes that train together the first only
     warnings.showwarning = lambda message, *_: Console(stderr=True, quiet=not speaks).print(
-        f"[yellow]note:[/] {escape(str(message))}", highlight=False
+        f"[yellow]note:[/] {escape(str(message))}", highlight=False, soft_wrap=True
     )
     try:
         if (together := processes()).size > 1:
@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.command(arguments)
     except (ValueError, KeyError, OSError, ImportError, RuntimeError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        Console(stderr=True).print(f"[red]telperion {arguments.name}:[/] {escape(str(text))}", highlight=False)
+        said = f"[red]telperion {arguments.name}:[/] {escape(str(text))}"
+        Console(stderr=True).print(said, highlight=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         Console(stderr=True, quiet=not speaks).print(
