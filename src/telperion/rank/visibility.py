@@ -187,7 +187,8 @@ def altitude(ra: ArrayLike, dec: ArrayLike, where: Site, times: ArrayLike) -> Ar
 def airmass(height: ArrayLike) -> Array:
     """Give the airmass at heights in degrees, infinite below the horizon."""
     above = np.maximum(np.asarray(height, dtype=np.float64), 0.0)
-    sine = np.sin(np.radians(above + 244 / (165 + 47 * above**1.1)))
+    apparent = np.minimum(above + 244 / (165 + 47 * above**1.1), 90)  # the fitted refraction leads past the zenith
+    sine = np.sin(np.radians(apparent))
     return np.where(np.asarray(height) > 0, np.maximum(1 / sine, 1), np.where(np.isnan(height), np.nan, np.inf))
 
 
