@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.peers.data import HELD, class_mix, take
 from benchmarks.peers.measure import scores, times
 from benchmarks.peers.peer import PEERS, TRAINING, make
-from benchmarks.peers.results import RESULT, read_results, result_table, write_result
+from benchmarks.peers.results import RESULT, finished, read_results, result_table, write_result
 from telperion.examination.timing import processor
 from telperion.lightcurves import LightCurves
 from telperion.tables import to_markdown
@@ -105,12 +105,11 @@ def run_one(
 
 def time_again(out: Path) -> None:
     """Take the times of all finished peers in one run, on the test light curves that they were scored on."""
-    for result in read_results(out):
-        settings, name = result["settings"], result["name"]
+    for result, folder in zip(read_results(out), finished(out), strict=True):
+        settings, name = result["settings"], folder.name.rpartition("-")[0]
         tree = Taxonomy.load(settings["tree"])
         test = take(Path(settings["test"]), tree, settings["context"], settings["most"])
         peer: Any = make(name)
-        folder = out / f"{name}-{result['seed']}"
         peer.load(folder, tree)
         result |= {"times": times(peer, test, settings["view"], settings["batch"]), "processor": processor()}
         write_result(folder, result)

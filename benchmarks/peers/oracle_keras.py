@@ -28,7 +28,7 @@ from telperion.taxonomy import Taxonomy
 if "KERAS_BACKEND" not in os.environ:
     os.environ["KERAS_BACKEND"] = "tensorflow" if find_spec("tensorflow") else "torch"
 
-BATCH, RATE, PATIENCE, EPOCHS = 256, 1e-3, 20, 400
+BATCH, RATE, PATIENCE, EPOCHS = 256, 1e-3, 60, 400
 PREDICTED = 2000
 """Light curves that go through the network at once, as the publication timed it."""
 

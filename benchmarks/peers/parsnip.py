@@ -1,11 +1,13 @@
-"""ParSNIP (Boone 2021, AJ 162, 275): its own package learns to describe light curves; LightGBM tells classes by that.
+"""ParSNIP (Boone 2021, AJ 162, 275): its own package describes light curves; LightGBM tells classes by that.
 
 A variational autoencoder, whose decoder is a spectrum that changes with time, seen at the object's redshift through the
-bands, learns three numbers, a colour, a time and an amplitude for each light curve. It needs a redshift.
+bands, learnt three numbers, a colour, a time and an amplitude for each light curve. It needs a redshift. Its weights
+are those that the package comes with, which learnt from all of PLAsTiCC; or it is trained anew.
 """
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 import time
 from pathlib import Path
@@ -19,10 +21,11 @@ import parsnip
 import safetensors.torch
 import sncosmo
 import torch
+from numpy._core import multiarray
 from numpy.typing import NDArray
 
 from benchmarks.peers.around import cores, quietly
-from benchmarks.peers.parsnip_training import finished, train_model
+from benchmarks.peers.parsnip_training import finished, keep, train_model
 from benchmarks.peers.peer import TRAINING
 from telperion.bands import BANDS, to_njy
 from telperion.encode.truncate import draw_days
@@ -44,14 +47,19 @@ ROUNDS, SHARE = 100, 1e-3
 """Trees a class, LightGBM's default as in the package; least weight of a leaf over that of all rows."""
 
 
-class Parsnip:
-    """The package's autoencoder, and LightGBM on what it makes of light curves."""
+PUBLISHED = {"specz": ("plasticc", False), "photoz": ("plasticc_photoz", True)}
+"""The package's weights for a kind of context, and whether they guess the redshift by a photometric one."""
 
-    name = "parsnip"
+
+class Parsnip:
+    """The package's autoencoder with the weights it comes with, and LightGBM on what it makes of light curves."""
+
+    name = "ParSNIP"
     what = (
-        "ParSNIP (Boone 2021), its own package: autoencoder of light curves in the rest frame, LightGBM on its 11 "
-        "features; taught with cut copies, too; no redshift counts as 0; needs one: not possible without context"
+        "ParSNIP (Boone 2021), its own package and weights, learnt from PLAsTiCC: autoencoder of light curves in the "
+        "rest frame, LightGBM on its 11 features, taught here, with cut copies, too; no redshift counts as 0"
     )
+    anew = False
     state_bytes: int | None = None
 
     def __init__(self) -> None:
@@ -68,7 +76,7 @@ class Parsnip:
     def fit(
         self, train: LightCurves, valid: LightCurves, tree: Taxonomy, folder: Path, *, seed: int, context: str
     ) -> None:
-        """Train the autoencoder until the package has cut its rate often enough, then the booster.
+        """Train the booster; if `anew`, first the autoencoder, until the package has cut its rate often enough.
 
         Raises
         ------
@@ -81,22 +89,29 @@ class Parsnip:
         whole, held = (view(each, np.inf, self.view_of_training) for each in (train, valid))
         copies = [whole, *(draw_days(train, rng, self.view_of_training, 1)[0] for _ in range(CUTS))]
         with quietly(folder / "training.log"):
-            model = make_model(folder, self.settings, seed, cores())
-            taught, scored = (rising(model.preprocess(dataset(each))) for each in (copies[:2], [held]))
-            history = train_model(model, taught, scored, folder / MODEL, self.most_epochs, seed)
+            name, guesses = PUBLISHED[context]
+            settings = self.settings | {"predict_redshift": guesses and not self.anew}
+            model = make_model(folder, settings, seed, cores())
+            if self.anew:
+                taught, scored = (rising(model.preprocess(dataset(each))) for each in (copies[:2], [held]))
+                history = train_model(model, taught, scored, folder / MODEL, self.most_epochs, seed)
+            else:
+                model.load_state_dict(published(name))
+                history = []
+                keep(model, folder / MODEL, history)
             label = np.searchsorted(tree.leaves, tree.labels(train.label))
             pairs = [self._features(model, each) for each in copies]
             table, place = (np.concatenate([pair[k] for pair in pairs]) for k in (0, 1))
             classes, code = np.unique(label[place], return_inverse=True)
             boost(table, code).save_model(folder / BOOSTER)
-        card = {"nodes": list(tree.nodes), "classes": classes.tolist(), "settings": self.settings}
+        card = {"nodes": list(tree.nodes), "classes": classes.tolist(), "settings": settings}
         card["mix"] = np.bincount(label)[classes].tolist()
         (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
         self.load(folder, tree)
         said = {
             "epochs": len(history),
             "seconds": round(time.perf_counter() - started, 1),
-            "plateau": finished(model, history),
+            "plateau": not self.anew or finished(model, history),
             "n_parameters": self.n_parameters,
             "validation_losses": [line["validation_loss"] for line in history],
         }
@@ -140,6 +155,25 @@ class Parsnip:
         return parsnip.Classifier().extract_features(said), np.array([int(each) for each in said["object_id"]])
 
 
+class ParsnipAnew(Parsnip):
+    """The same with an autoencoder that learns from the light curves given: days of one core."""
+
+    name = "ParSNIP, trained anew"
+    what = Parsnip.what.replace("own package and weights, learnt from PLAsTiCC", "own package, trained anew")
+    anew = True
+
+
+def published(name: str) -> dict[str, torch.Tensor]:
+    """Read weights that the package comes with; nothing but arrays is made of its pickle."""
+    kinds = [np.ndarray, np.dtype, np.dtypes.Float64DType, np.dtypes.BoolDType, np.dtypes.StrDType]
+    makers = [(each, f"numpy.core.multiarray.{each.__name__}") for each in (multiarray._reconstruct, multiarray.scalar)]
+    file = importlib.resources.files("parsnip") / f"models/{name}.pt"
+    with torch.serialization.safe_globals([*kinds, *makers]), importlib.resources.as_file(file) as path:
+        _, weights = torch.load(path, map_location="cpu", weights_only=True)
+    found: dict[str, torch.Tensor] = weights
+    return found
+
+
 def make_model(folder: Path, settings: dict[str, Any], seed: int = 0, n_cores: int = 1) -> Any:
     """Make an untrained model, on the bands of our simulation: the package would fetch them from the net."""
     for name, (length, share) in zip(NAMES, throughputs(), strict=True):
@@ -156,13 +190,19 @@ def dataset(parts: list[LightCurves]) -> Any:
         curves = part.deredden() if not part.dereddened and "mwebv" in part.context else part
         if "redshift" not in curves.context:
             raise ValueError("the light curves have no redshifts, without which ParSNIP cannot describe them")
-        redshift = np.clip(np.nan_to_num(curves.context["redshift"]), 0, FARTHEST)
+        unknown = np.zeros(len(curves))
+        redshift, guess, error_of_guess = (
+            np.clip(np.nan_to_num(curves.context.get(name, unknown)), 0, FARTHEST)
+            for name in ("redshift", "hostgal_photoz", "hostgal_photoz_err")
+        )
         bands, scale = np.array(NAMES)[curves.band], to_njy(ZERO_POINT)
         flux, error = curves.flux / scale, curves.flux_err / scale
         for place in np.flatnonzero(curves.lengths > 0):
             rows = slice(curves.offsets[place], curves.offsets[place + 1])
             columns = {"time": curves.time[rows], "flux": flux[rows], "fluxerr": error[rows], "band": bands[rows]}
             meta = {"object_id": f"{start + place:09d}", "redshift": float(redshift[place])}
+            meta |= {"hostgal_photoz": float(guess[place]), "hostgal_photoz_err": float(error_of_guess[place])}
+            meta["hostgal_specz"] = meta["redshift"]
             tables.append(astropy.table.Table(columns, meta=meta))
         start += len(part)
     return lcdata.from_light_curves(tables)

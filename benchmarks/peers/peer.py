@@ -25,6 +25,7 @@ PEERS = {
     "attention": "benchmarks.peers.attention:Attention",
     "supernnova": "benchmarks.peers.supernnova:SuperNNova",
     "parsnip": "benchmarks.peers.parsnip:Parsnip",
+    "parsnip-anew": "benchmarks.peers.parsnip:ParsnipAnew",
     "forest": "benchmarks.peers.forest:Forest",
 }
 """The class of each peer by its name; a module is imported when its peer is asked for."""

@@ -17,6 +17,11 @@ RESULT = "result.json"
 UNKNOWN = "–"
 
 
+def finished(out: Path) -> list[Path]:
+    """Name the folders in which a result lies: the peer by which it is asked for, and the seed."""
+    return sorted(path.parent for path in out.glob(f"*/{RESULT}"))
+
+
 def read_results(folder: Path) -> list[dict[str, Any]]:
     """Read all that is finished in a folder, seeds of one peer beside each other.
 
@@ -25,7 +30,7 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
     ValueError
         Nothing is finished there.
     """
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(f"*/{RESULT}"))]
+    found = [json.loads((each / RESULT).read_text(encoding="utf-8")) for each in finished(folder)]
     if not found:
         raise ValueError(f"nothing is finished in {folder}")
     return found

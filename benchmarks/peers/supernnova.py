@@ -47,7 +47,7 @@ BATCH = 2048
 class SuperNNova:
     """The package's recurrent network with its published defaults and our leaves as classes."""
 
-    name = "supernnova"
+    name = "SuperNNova"
     what = (
         "SuperNNova 3 (Moeller & de Boissiere 2020), its own package: bidirectional LSTM 2 x 32 on nights of ugrizY "
         "fluxes, averaged over the nights; trained on random truncations, learning rate cut at plateaus of accuracy"

@@ -10,7 +10,7 @@ pytest.importorskip("parsnip", reason="astro-parsnip is not installed: its model
 import lcdata
 from parsnip.instruments import get_band_effective_wavelength
 
-from benchmarks.peers.parsnip import NAMES, Parsnip, dataset, make_model, rising
+from benchmarks.peers.parsnip import NAMES, Parsnip, ParsnipAnew, dataset, make_model, published, rising
 from benchmarks.peers.parsnip_training import train_model
 
 TREE = Taxonomy.load("plasticc")
@@ -27,7 +27,7 @@ def sky():
 @pytest.fixture(scope="module")
 def fitted(sky, tmp_path_factory):
     folder = tmp_path_factory.mktemp("parsnip")
-    peer = Parsnip()
+    peer = ParsnipAnew()
     peer.most_epochs, peer.settings = 0, SMALL
     peer.fit(sky[:46], sky[46:], TREE, folder, seed=1, context="photoz")
     return peer, folder
@@ -48,7 +48,7 @@ def test_what_is_read_back_says_the_same_and_the_training_is_told(fitted, sky, i
 def test_without_redshifts_it_refuses(fitted, sky, tmp_path):
     bare = keep_context(sky, "none")
     with pytest.raises(ValueError, match="without any redshift"):
-        Parsnip().fit(bare, bare, TREE, tmp_path, seed=1, context="none")
+        ParsnipAnew().fit(bare, bare, TREE, tmp_path, seed=1, context="none")
     with pytest.raises(ValueError, match="have no redshifts"):
         fitted[0].predict(bare)
 
@@ -80,3 +80,28 @@ def test_bands_lie_where_rubin_s_lie(tmp_path):
     assert list(model.settings["bands"]) == NAMES
     middle = [get_band_effective_wavelength(name) for name in NAMES]
     np.testing.assert_allclose(middle, [3710, 4770, 6190, 7540, 8670, 9750], atol=60)
+
+
+def explained(model, sky):
+    """Give the share of the flux's scatter about zero that a model leaves over, the median of all objects."""
+    said = model.predict_dataset(model.preprocess(dataset([sky]), verbose=False))
+    return np.median(said["model_chisq"] / said["total_s2n"] ** 2)
+
+
+@pytest.mark.parametrize("name", ["plasticc", "plasticc_photoz"])
+def test_published_weights_draw_light_curves_that_untrained_ones_cannot(sky, tmp_path, name):
+    settings = {"predict_redshift": name.endswith("photoz")}
+    trained, untrained = (make_model(tmp_path, settings) for _ in range(2))
+    trained.load_state_dict(published(name))
+    assert explained(trained, sky) < 0.2 < 0.5 * explained(untrained, sky)
+
+
+def test_with_published_weights_only_the_booster_is_taught(sky, tmp_path, adds_up):
+    peer = Parsnip()
+    peer.fit(sky[:46], sky[46:], TREE, tmp_path, seed=1, context="photoz")
+    adds_up(peer, sky)
+    again = Parsnip()
+    again.load(tmp_path, TREE)
+    np.testing.assert_allclose(again.predict(sky), peer.predict(sky), atol=1e-6)
+    kept = again._model.state_dict()
+    assert all(np.array_equal(kept[name], weights) for name, weights in published("plasticc_photoz").items())

@@ -19,7 +19,7 @@ TREE = Taxonomy.load("plasticc")
 class Dummy:
     """Knows the class mix and the number of an object's rows."""
 
-    name, what = "dummy", "nobody's"
+    name, what = "A dummy", "nobody's"
     view_of_training = "full"
     n_parameters, state_bytes = len(TREE.leaves), 8
 
@@ -62,7 +62,7 @@ def order(folders, *more):
 
 def test_the_command_trains_scores_times_and_shows(folders, monkeypatch, capsys):
     dummy = Dummy()
-    monkeypatch.setattr(command, "make", lambda name: dummy)
+    monkeypatch.setattr(command, "make", {"dummy": dummy}.__getitem__)
     assert command.main(order(folders, "--seeds", 0, 1, "--days", 2, 64)) == 0
     first, second = read_results(folders / "out")
     n_classes = len(np.unique(draw(n_per_class=1).label))
@@ -73,13 +73,13 @@ def test_the_command_trains_scores_times_and_shows(folders, monkeypatch, capsys)
     assert first["scores"]["2"]["leaves"]["accuracy"] == pytest.approx(1 / n_classes)
     assert all(first["times"][name] > 0 for name in ("batch_ms", "one_ms", "step_ms"))
     assert command.main(["table", str(folders / "out")]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| dummy")]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| A dummy")]
     assert line.endswith("| 8 | 14 | 0.0 min | 1 | yes | 2 |")
 
 
 def test_what_is_finished_is_left_alone_and_other_settings_are_refused(folders, monkeypatch, capsys):
     dummy = Dummy()
-    monkeypatch.setattr(command, "make", lambda name: dummy)
+    monkeypatch.setattr(command, "make", {"dummy": dummy}.__getitem__)
     assert [command.main(order(folders)), command.main(order(folders))] == [0, 0]
     assert dummy.fits == 1
     assert command.main(order(folders, "--context", "none")) == 1
@@ -88,7 +88,7 @@ def test_what_is_finished_is_left_alone_and_other_settings_are_refused(folders, 
 
 def test_times_are_taken_anew_and_scores_stay(folders, monkeypatch, capsys):
     dummy = Dummy()
-    monkeypatch.setattr(command, "make", lambda name: dummy)
+    monkeypatch.setattr(command, "make", {"dummy": dummy}.__getitem__)
     command.main(order(folders))
     (before,) = read_results(folders / "out")
     monkeypatch.setattr(command, "times", lambda peer, test, view, batch: {"batch_ms": len(test) + batch, "view": view})
@@ -131,11 +131,11 @@ def test_a_peer_without_steps_has_no_time_of_one(monkeypatch):
 
 def test_the_best_at_the_leaves_comes_first(folders, monkeypatch):
     dummy = Dummy()
-    monkeypatch.setattr(command, "make", lambda name: dummy)
+    monkeypatch.setattr(command, "make", {"dummy": dummy}.__getitem__)
     command.main(order(folders))
     (result,) = read_results(folders / "out")
     better = json.loads(json.dumps(result).replace('"f1": 0.0', '"f1": 0.9')) | {"name": "better"}
-    assert [row[0] for row in result_table([result, better]).rows] == ["better", "dummy"]
+    assert [row[0] for row in result_table([result, better]).rows] == ["better", "A dummy"]
 
 
 def test_every_peer_has_a_module_and_a_class():
