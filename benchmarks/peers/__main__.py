@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.peers.data import HELD, class_mix, take
 from benchmarks.peers.measure import scores, times
-from benchmarks.peers.peer import PEERS, TRAINING, make
+from benchmarks.peers.peer import DAYS, PEERS, TRAINING, make
 from benchmarks.peers.results import RESULT, finished, read_results, result_table, write_result
 from telperion.examination.timing import processor
 from telperion.lightcurves import LightCurves
@@ -45,7 +45,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 def run_peers(options: argparse.Namespace) -> None:
     tree = Taxonomy.load(options.tree)
-    names = list(PEERS) if options.names == ["all"] else options.names
+    names = [name for name in PEERS if name not in DAYS] if options.names == ["all"] else options.names
     settings = {key: getattr(options, key) for key in ("tree", "most", "view", "context", "days", "epochs", "batch")}
     settings |= {"train": str(options.train), "test": str(options.test)}
     peers = [make(name) for name in names]  # a wrong name or a missing package shows before hours of training

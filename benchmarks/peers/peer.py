@@ -30,6 +30,9 @@ PEERS = {
 }
 """The class of each peer by its name; a module is imported when its peer is asked for."""
 
+DAYS = {"parsnip-anew"}
+"""Peers whose training takes days of one core, which ``all`` does not mean."""
+
 TRAINING = "training.json"
 """What `Peer.fit` leaves in its folder: ``epochs``, ``seconds``, ``plateau`` and ``n_parameters``."""
 
