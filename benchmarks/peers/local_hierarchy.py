@@ -21,7 +21,7 @@ from telperion.models.gru_training import fit
 from telperion.progress import progress_bar
 from telperion.taxonomy import Taxonomy
 
-CONFIG = dataclasses.replace(SMALL, hidden=48, head=48, loss="flat", balance=0.0)
+CONFIG = dataclasses.replace(SMALL, hidden=48, head=48, loss="flat", balance=0.0, epochs=240)
 SIZE = 256
 
 

@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -201,6 +202,26 @@ def test_two_workers_write_one_sky(tmp_path, classifier, curves):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda part: write_sky(tmp_path, who, classifier, part, days=DAYS), parts))
     assert Sky(tmp_path).count(Wanted()) == len(curves)
+
+
+def test_a_worker_waits_for_another_that_is_beginning_the_same_sky(tmp_path):
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE begun (number)")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO begun VALUES (1)")
+        later = Timer(0.3, other.execute, ["COMMIT"])
+        later.start()
+        SkySink(tmp_path).close()
+        assert other.execute("SELECT count(*) FROM begun").fetchone() == (1,)
+        later.join()
+
+
+def test_a_sky_that_another_never_lets_go_of_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sky_sink, "_PATIENCE", 0.1)
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="cannot be written: database is locked"):
+            SkySink(tmp_path)
 
 
 def test_scores_reorder_the_list_unless_the_object_was_answered_meanwhile(tmp_path, classifier, curves):

@@ -34,6 +34,7 @@ from telperion.taxonomy import Taxonomy
 MOST_ANSWERS = 256
 """Answers that are kept of an object: of more, every second one of the older half is forgotten, but for the first."""
 
+_PATIENCE = 60.0  # seconds that another writer is waited for
 _AT_ONCE = 500  # what is asked for in one statement
 _OWN = (
     "object_id", "alert_id", "ra", "decl", "alert_time", "days", "n_rows", "magnitude", "band", "leaf", "confident",
@@ -74,8 +75,8 @@ class SkySink:
         self.name = f"sky+{self.path.resolve()}"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+            _journal_ahead(self._connection)
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{self.path} cannot be written: {error}") from error
@@ -244,6 +245,19 @@ class SkySink:
 
     def _many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         self._connection.executemany(statement, rows)
+
+
+def _journal_ahead(connection: sqlite3.Connection) -> None:
+    """Keep the journal in which readers wait for no writer; SQLite itself waits for nobody who turns it on."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def _chosen(columns: Mapping[str, list[Any]], places: Sequence[int]) -> dict[str, list[Any]]:
