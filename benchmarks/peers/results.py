@@ -57,13 +57,13 @@ def result_table(results: Sequence[dict[str, Any]]) -> Table:
 
 
 def _row(seeds: list[dict[str, Any]], days: list[str]) -> list[str]:
-    spread = np.mean([np.std([one["scores"][day]["leaves"]["f1"] for one in seeds]) for day in days])
+    leaves = np.array([[one["scores"][day]["leaves"]["f1"] for day in days] for one in seeds])
     training = [one["training"] for one in seeds]
     state, parameters = seeds[0]["state_bytes"], training[0]["n_parameters"]
     return [
         seeds[0]["name"],
         *(" / ".join(f"{_over(seeds, level, 'f1', day):.3f}" for day in days) for level in LEVELS),
-        f"{spread:.3f}" if len(seeds) > 1 else UNKNOWN,
+        f"{leaves.std(axis=0, ddof=1).mean():.3f}" if len(seeds) > 1 else UNKNOWN,
         " / ".join(f"{_over(seeds, 'leaves', 'calibration_error', day):.4f}" for day in days),
         *(_milliseconds([one["times"][what] for one in seeds]) for what in ("batch_ms", "one_ms", "step_ms")),
         UNKNOWN if state is None else f"{state:,}",

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from telperion.bands import FLUXCAL, to_njy
 from telperion.encode.view import keep_context, view
@@ -9,7 +10,7 @@ from telperion.taxonomy import Taxonomy
 
 pytest.importorskip("supernnova", reason="supernnova is not installed: its network cannot be trained")
 
-from benchmarks.peers.supernnova import UNKNOWN, SuperNNova, _nights
+from benchmarks.peers.supernnova import UNKNOWN, Plateau, SuperNNova, _nights
 
 TREE = Taxonomy.load("plasticc")
 
@@ -62,3 +63,14 @@ def test_nights_are_the_package_s_own(sky):
             nights, last = (nights + 1, each) if each - last > 0.33 else (nights, last)
         assert first[place + 1] - first[place] == nights
     assert len(columns["FLT"]) == first[-1]
+
+
+def test_the_rate_is_cut_where_accuracy_ceases_to_gain_and_the_third_time_ends():
+    rng, rule = np.random.default_rng(0), Plateau(reduce_lr_on_plateau=True)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    gaining = [rule.step(0.005 * epoch + 0.02 * rng.normal(), optimizer) for epoch in range(100)]
+    assert not any(gaining)
+    assert optimizer.param_groups[0]["lr"] == 1.0
+    ended = [rule.step(0.6, optimizer) for _ in range(3 * Plateau.PATIENCE + Plateau.MEAN)]
+    assert ended.index(True) == Plateau.MEAN + 3 * Plateau.PATIENCE - 1
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-3)
