@@ -167,9 +167,11 @@ class Plateau:
 
     def step(self, accuracy: float, optimizer: torch.optim.Optimizer) -> bool:
         self.accuracy.append(accuracy)
+        if len(self.accuracy) < self.MEAN:
+            return False
         reached = float(np.mean(self.accuracy[-self.MEAN :]))
-        self.waited = 0 if reached > self.best or len(self.accuracy) < self.MEAN else self.waited + 1
-        self.best = max(self.best, reached) if len(self.accuracy) >= self.MEAN else self.best
+        self.waited = 0 if reached > self.best else self.waited + 1
+        self.best = max(self.best, reached)
         if self.waited == self.PATIENCE:
             self.cuts, self.waited = self.cuts + 1, 0
             for group in optimizer.param_groups:
